@@ -1,0 +1,3 @@
+#ifndef FLEETWING_CLINUX_H
+#define FLEETWING_CLINUX_H
+#endif

@@ -1,0 +1,3 @@
+#ifndef FLEETWING_CTOML_H
+#define FLEETWING_CTOML_H
+#endif
