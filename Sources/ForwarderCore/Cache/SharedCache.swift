@@ -24,7 +24,8 @@ public struct CacheStatistics: Sendable {
 
 /// Whole answers by question, bounded in bytes with overhead.
 public final class SharedCache: Sendable {
-    public init(settings: CacheSettings, workers: Int, seed: (UInt64, UInt64)) {}
+    public let seed: (UInt64, UInt64)
+    public init(settings: CacheSettings, workers: Int, seed: (UInt64, UInt64)) { self.seed = seed }
 
     /// Looks for a fresh answer (the question's own, an NXDOMAIN that covers it, a cached failure) and writes the reply.
     public func answer(
