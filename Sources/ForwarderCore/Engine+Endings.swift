@@ -63,7 +63,7 @@ extension Engine {
 
     /// An attempt came to nothing: remember why, let go, try what is next.
     mutating func attemptFailed(
-        _ attempt: Int32, _ fault: Fault, _ text: StaticString, now: Instant, into out: inout ActionBuffer
+        _ attempt: Int32, _ fault: Fault, _ text: String, now: Instant, into out: inout ActionBuffer
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let upstream = attempts.slots[Int(attempt)].upstream

@@ -142,7 +142,7 @@ extension Engine {
         attemptFailed(attempt, failure.fault, text(failure), now: now, into: &out)
     }
 
-    private func text(_ failure: TransportFailure) -> StaticString {
+    private func text(_ failure: TransportFailure) -> String {
         switch failure {
         case .refused: "connection refused"
         case .reset: "connection reset"

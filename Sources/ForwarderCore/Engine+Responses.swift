@@ -84,7 +84,7 @@ extension Engine {
         let query = Int(attempts.slots[Int(attempt)].query)
         let member = attempts.slots[Int(attempt)].member
         guard queries.slots[query].freeRetries < Engine.freeRetryLimit else {
-            let text: StaticString = fault == .local ? "no socket could be opened" : "no usable answer"
+            let text: String = fault == .local ? "no socket could be opened" : "no usable answer"
             return attemptFailed(attempt, fault, text, now: now, into: &out)
         }
         queries.slots[query].freeRetries += 1

@@ -9,7 +9,7 @@ import DNSWire
 struct QueryFailure {
     var fault = Fault.upstream
     var code = ExtendedErrorCode.noReachableAuthority
-    var text: StaticString = "no upstream answered in time"
+    var text: String = "no upstream answered in time"
 }
 
 /// A question in flight.
