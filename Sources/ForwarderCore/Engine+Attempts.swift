@@ -39,7 +39,8 @@ extension Engine {
             let pool = settings.groups[group].members[position]
             memberStates.append(
                 MemberState(
-                    roundTrip: pools[pool].isDatagram ? pools[pool].udpLatency.smoothed : pools[pool].tcpLatency.smoothed,
+                    roundTrip: pools[pool].isDatagram
+                        ? pools[pool].udpLatency.smoothed : pools[pool].tcpLatency.smoothed,
                     inFlight: pools[pool].inFlight, isEligible: pools[pool].health.isEligible(now)))
         }
         let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
@@ -198,7 +199,9 @@ extension Engine {
             retireIfSpent(slot, now: now, into: &out)
         } else {
             armConnection(slot, now)
-            if connections.slots[slot].queryLimit > 0, connections.slots[slot].queries >= connections.slots[slot].queryLimit {
+            if connections.slots[slot].queryLimit > 0,
+                connections.slots[slot].queries >= connections.slots[slot].queryLimit
+            {
                 drain(slot, .queries, now: now, into: &out)
             }
         }

@@ -72,7 +72,8 @@ extension Engine {
         let member = attempts.slots[Int(attempt)].member
         note(upstream, network) { $0.failures[fault.rawIndex] += 1 }
         queries.slots[query].failure = QueryFailure(
-            fault: fault, code: fault == .upstream || fault == .name ? .noReachableAuthority : .networkError, text: text)
+            fault: fault, code: fault == .upstream || fault == .name ? .noReachableAuthority : .networkError, text: text
+        )
         release(attempt, now: now, into: &out)
         if needs.contains(.verifyCase), queries.slots[query].freeRetries < Engine.freeRetryLimit {
             // TCP could not tell whether the case was lost honestly: as good as without 0x20, on another socket.

@@ -40,13 +40,15 @@ extension Engine {
         var result: [PoolStatistics] = []
         for pool in pools {
             if pool.settings.transport == .udp { result.append(gauges(pool.udp, pool, .udp)) }
-            let usesStreams = pool.settings.transport == .tcp || pool.tcp.queries > 0 || pool.tcp.opened.contains { $0 > 0 }
+            let usesStreams =
+                pool.settings.transport == .tcp || pool.tcp.queries > 0 || pool.tcp.opened.contains { $0 > 0 }
             if usesStreams { result.append(gauges(pool.tcp, pool, .tcp)) }
         }
         return result
     }
 
-    private func gauges(_ totals: PoolStatistics, _ pool: UpstreamPool, _ network: UpstreamTransport) -> PoolStatistics {
+    private func gauges(_ totals: PoolStatistics, _ pool: UpstreamPool, _ network: UpstreamTransport) -> PoolStatistics
+    {
         var result = totals
         let slots = network == .udp ? pool.datagrams : pool.streams
         result.draining = network == .udp ? pool.drainingDatagrams : pool.drainingStreams

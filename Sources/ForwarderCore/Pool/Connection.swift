@@ -47,7 +47,9 @@ struct ConnectionTable {
     private var free: [UInt16] = []
 
     /// Opens a slot in the given state; nil when 65,535 are open.
-    mutating func open(_ state: ConnectionState, upstream: Int, network: UpstreamTransport, now: Instant) -> ConnectionID? {
+    mutating func open(_ state: ConnectionState, upstream: Int, network: UpstreamTransport, now: Instant)
+        -> ConnectionID?
+    {
         let slot: UInt16
         if let last = free.popLast() {
             slot = last

@@ -26,12 +26,14 @@ struct LatencyEstimate {
     /// A timeout tells only that the round trip is longer than was thought: the estimate drifts up, bounded.
     mutating func noteTimeout(after waited: Interval) {
         guard let known = smoothed?.nanoseconds else { return }
-        smoothed = Interval(nanoseconds: min(Self.ceiling.nanoseconds, max(known, known + (waited.nanoseconds - known) / 8)))
+        smoothed = Interval(
+            nanoseconds: min(Self.ceiling.nanoseconds, max(known, known + (waited.nanoseconds - known) / 8)))
     }
 
     /// How long to wait for the `attempt`th sending (from 0): doubles each time, within 200 ms to 2 s.
     func timeout(attempt: Int) -> Interval {
-        let base = smoothed.map { Interval(nanoseconds: $0.nanoseconds + 4 * variation.nanoseconds) } ?? Self.unknownTimeout
+        let base =
+            smoothed.map { Interval(nanoseconds: $0.nanoseconds + 4 * variation.nanoseconds) } ?? Self.unknownTimeout
         let bounded = min(max(base, Self.floor), Self.ceiling)
         return min(Interval(nanoseconds: bounded.nanoseconds << Int64(min(max(attempt, 0), 4))), Self.ceiling)
     }
