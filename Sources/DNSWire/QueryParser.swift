@@ -127,11 +127,12 @@ private func readOPT(_ message: Span<UInt8>, fixed: Int, end: Int, _ query: inou
 @inline(__always)
 private func endOfName(_ message: Span<UInt8>, at offset: Int) -> Int? {
     var position = offset
-    while position < message.count {
+    // The root label may stand at octet 254 of a name at most.
+    while position < message.count, position - offset <= 254 {
         let length = Int(message[position])
         if length == 0 { return position + 1 }
         if length >= 0xc0 { return position + 2 <= message.count ? position + 2 : nil }
-        guard length <= 63, position - offset < 255 else { return nil }
+        guard length <= 63 else { return nil }
         position += length + 1
     }
     return nil

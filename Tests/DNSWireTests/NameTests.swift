@@ -57,7 +57,7 @@ import Testing
             for i in 0..<buckets * 8 {
                 let name = wire("host\(i).example.com.")
                 let hash = hashName(store(name), 0, name.count, seed: (1, 2))
-                filled[Int(hash >> shift) & (buckets - 1)] += 1
+                filled[Int(truncatingIfNeeded: hash >> shift) & (buckets - 1)] += 1
             }
             // Poisson with mean 8: an empty bucket has probability 3e-4, one above 28 is not to be expected.
             #expect(filled.filter { $0 == 0 }.count < 12)
@@ -82,7 +82,9 @@ import Testing
     @Test func textThatIsNoName() {
         let label = String(repeating: "x", count: 63)
         let tooLong = [label, label, label, String(repeating: "y", count: 62)].joined(separator: ".")
-        for text in ["", "..", ".a", "a..b", label + "x", tooLong, "a b", "\\", "\\1", "\\12", "\\256", "\\1x2", "é", "a\t"] {
+        for text in [
+            "", "..", ".a", "a..b", label + "x", tooLong, "a b", "\\", "\\1", "\\12", "\\256", "\\1x2", "é", "a\t",
+        ] {
             #expect(parseName(text) == nil, "\(text)")
         }
     }

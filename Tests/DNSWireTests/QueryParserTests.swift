@@ -15,7 +15,8 @@ import Testing
     @Test func readsAnOrdinaryQuery() {
         var message = TestMessage(id: 0xbeef, flags: 0x0130)
         message.question("wWw.Example.", 28)
-        message.opt(size: 4096, ttl: 0x8000, option(10, [1, 2, 3, 4, 5, 6, 7, 8]) + option(11, []) + option(65_001, [0]))
+        message.opt(
+            size: 4096, ttl: 0x8000, option(10, [1, 2, 3, 4, 5, 6, 7, 8]) + option(11, []) + option(65_001, [0]))
         let query = parseQuery(message.octets.span)
         #expect(query.problem == nil)
         #expect(query.id == 0xbeef && query.recursionDesired && query.checkingDisabled && query.authenticData)

@@ -6,7 +6,7 @@ import Testing
     private let name = wire("www.example-1.com.")
 
     private func write(_ query: UpstreamQuery, limit: Int = 4096) -> [UInt8] {
-        var writer = ByteWriter(capacity: 64, limit: limit)
+        var writer = ByteWriter(capacity: min(32, limit), limit: limit)
         let cookies = store([9, 9] + Array(1...40))
         let size = writeQuery(
             query, name: store([7, 7, 7] + name), nameOffset: 3, nameLength: name.count, cookies: cookies,
@@ -119,6 +119,7 @@ import Testing
         #expect(written([65]).count == 11)
         opt.keepalive = 100
         opt.extendedError = 22
-        #expect(Array(written([65, 66]).dropFirst(9)) == [0, 14] + option(11, [0, 100]) + option(15, [0, 22, 65, 66]))
+        #expect(
+            Array(written([65, 66]).dropFirst(9)) == [0, 14] + option(11, [0, 100]) + option(15, [0, 22, 65, 66]))
     }
 }
