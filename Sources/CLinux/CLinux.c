@@ -2,11 +2,13 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -188,6 +190,11 @@ int cl_wait_readable(int first, int second, int timeout_ms) {
     return (p[0].revents ? 1 : 0) | (p[1].revents ? 2 : 0);
 }
 
+int cl_wait_writable(int fd, int timeout_ms) {
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return poll(&p, 1, timeout_ms) == 1 && (p.revents & POLLOUT) ? 1 : 0;
+}
+
 static int64_t clock_ns(clockid_t id) {
     struct timespec t;
     clock_gettime(id, &t);
@@ -256,4 +263,17 @@ int64_t cl_raise_descriptor_limit(void) {
         if (setrlimit(RLIMIT_NOFILE, &higher) == 0) return (int64_t)higher.rlim_cur;
     }
     return (int64_t)limit.rlim_cur;
+}
+ssize_t cl_link_target(const char *path, char *target, size_t size) { return AGAIN(readlink(path, target, size)); }
+int cl_numbered_entries(const char *path, int *numbers, int limit) {
+    DIR *d = opendir(path);
+    if (!d) return -errno;
+    int n = 0;
+    for (struct dirent *e; n < limit && (e = readdir(d));) {
+        char *end;
+        long v = strtol(e->d_name, &end, 10);
+        if (end != e->d_name && *end == 0 && v >= 0 && v <= INT32_MAX) numbers[n++] = (int)v;
+    }
+    closedir(d);
+    return n;
 }

@@ -129,6 +129,9 @@ int cl_signalfd_next(int fd);
 // Waits until one of the descriptors is readable. Returns a bit mask (1 = first, 2 = second).
 int cl_wait_readable(int first, int second, int timeout_ms);
 
+// Waits until `fd` takes bytes. Returns 1, or 0 when the time is over.
+int cl_wait_writable(int fd, int timeout_ms);
+
 int64_t cl_boottime(void);
 int64_t cl_realtime(void);
 // Seconds since 1970 and the UTC calendar, for log lines.
@@ -143,6 +146,10 @@ int cl_set_nonblocking(int fd);
 // Device and inode of an open file; 0 on success.
 int cl_file_identity(int fd, uint64_t *device, uint64_t *inode);
 int cl_process_id(void);
+// The target of a symbolic link; returns its length.
+ssize_t cl_link_target(const char *path, char *target, size_t size);
+// The names in a directory that are numbers, at most `limit`; returns how many.
+int cl_numbered_entries(const char *path, int *numbers, int limit);
 // Raises the limit of open files to its hard limit; returns the limit in force.
 int64_t cl_raise_descriptor_limit(void);
 

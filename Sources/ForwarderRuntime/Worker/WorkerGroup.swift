@@ -96,6 +96,7 @@ public final class WorkerGroup {
             for address in settings.listen {
                 for isStream in [false, true] where isStream ? address.tcp : address.udp {
                     do throws(SystemError) {
+                        if worker == 0 { try probe(address, isStream: isStream) }
                         mine.append(
                             isStream
                                 ? try TCPListener.bind(address, settings: settings)
@@ -111,6 +112,20 @@ public final class WorkerGroup {
         }
         if !failures.isEmpty { throw .bind(failures) }
         return sockets
+    }
+
+    /// Binds once without SO_REUSEPORT: with it a second daemon of the same user would silently share the port, and the
+    /// kernel would send half of the queries to each.
+    private static func probe(_ address: ListenAddress, isStream: Bool) throws(SystemError) {
+        let endpoint = address.endpoint
+        let family: Int32 = endpoint.address.isIPv6 ? 6 : 4
+        let socket = try FileDescriptor(checking: isStream ? cl_socket_stream(family) : cl_socket_datagram(family))
+        try SocketOptions.beforeProbe(socket.number, isIPv6: endpoint.address.isIPv6, isStream: isStream)
+        let result = cl_bind(socket.number, cl_address(endpoint))
+        if result < 0 && result != -SocketOptions.addressNotAvailable { throw SystemError(code: -result) }
+        // A listening socket is told from one in TIME_WAIT only by listening beside it.
+        let listening = isStream && result == 0 ? cl_listen(socket.number, 1) : 0
+        if listening < 0 { throw SystemError(code: -listening) }
     }
 
     private static func excludedPorts(_ settings: RuntimeSettings) -> [ClosedRange<UInt16>] {
