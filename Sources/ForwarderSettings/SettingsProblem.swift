@@ -28,6 +28,8 @@ public struct SettingsProblem: Sendable, Equatable {
     public internal(set) var message: String
     /// nil: not of a file (a command-line option, a missing file).
     public internal(set) var place: SourcePlace?
+    /// The command-line option that the value came by: `--listen`.
+    public internal(set) var option: String?
     /// The line of the file that `place` points into.
     public internal(set) var sourceLine: String?
     /// Shown beside the caret: "did you mean 'idle_timeout'?".
@@ -44,5 +46,12 @@ public struct SettingsProblem: Sendable, Equatable {
         self.note = note
         self.help = help
         self.severity = severity
+    }
+
+    init(
+        _ message: String, from origin: Origin, note: String? = nil, help: String? = nil, severity: Severity = .error
+    ) {
+        self.init(message, at: origin.place, note: note, help: help, severity: severity)
+        if case .option(let name) = origin { option = name }
     }
 }
