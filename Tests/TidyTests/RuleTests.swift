@@ -70,6 +70,9 @@ private let core = "Sources/ForwarderCore/Sample.swift"
                 Sample(core, "", finds: [1]),
                 Sample("Package.swift", "// swift-tools-version: 6.2\nimport PackageDescription\n", finds: [2]),
                 Sample("Sources/CLinux/CLinux.c", "#include <x.h>\n", finds: [1]),
+                Sample("Tests/Lab/a.py", "import os\n", finds: [1]),
+                Sample("Tests/Lab/a.py", "\"\"\"What this file is for.\"\"\"\n", finds: []),
+                Sample("Tests/ScenarioTests/Scenarios/a.rpl", "CONFIG_END\n", finds: []),
             ], of: headComment)
     }
 
@@ -89,6 +92,15 @@ private let core = "Sources/ForwarderCore/Sample.swift"
                 Sample(store, "func f() {\n    // Safety: ours.\n\(far)    unsafe a()\n}\n", finds: [12]),
                 // The reason of the function above does not count.
                 Sample(store, "// Safety: f.\nfunc f() {}\nfunc g() {\n    unsafe a()\n}\n", finds: [4]),
+                // A run of unsafe lines shares its reason; a function's own comment holds for all of it.
+                Sample(
+                    store, "func f() {\n    // Safety: ours.\n\(String(repeating: "    unsafe a()\n", count: 20))}\n",
+                    finds: []),
+                Sample(store, "/// Safety: ours.\nfunc f() {\n\(far)    unsafe a()\n}\n", finds: []),
+                Sample(store, "func f() {\n    let a = unsafe b\n    c()\n    // Safety: a is ours.\n}\n", finds: []),
+                Sample(store, "func f() { unsafe a() }\n// Safety: g.\nfunc g() {}\n", finds: [1]),
+                Sample(
+                    "Sources/ForwarderSettings/Files.swift", "import Glibc\n// Safety: lent.\nunsafe a()\n", finds: []),
                 Sample(toml, "import CTOML\n// Safety: walked once.\nunsafe a()\n", finds: []),
                 Sample(toml, "// Safety: no.\nunsafe a()\n", finds: [2]),
                 Sample("Tests/DNSWireTests/A.swift", "unsafe a()\n", finds: []),

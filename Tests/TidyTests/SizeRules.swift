@@ -9,7 +9,7 @@ let lineColumnLimit = 120
 
 /// A file is at most 400 lines.
 func fileLength(_ file: SourceText) -> [Finding] {
-    guard file.lines.count > fileLineLimit, file.target != nil else { return [] }
+    guard file.lines.count > fileLineLimit, file.isProgram else { return [] }
     return [
         Finding(
             path: file.path, line: fileLineLimit + 1,
@@ -19,7 +19,7 @@ func fileLength(_ file: SourceText) -> [Finding] {
 
 /// A line of code is at most 120 characters.
 func lineLength(_ file: SourceText) -> [Finding] {
-    guard file.target != nil || file.isSwift else { return [] }
+    guard file.isProgram else { return [] }
     return file.lines.enumerated().compactMap { index, line in
         // Octets are never fewer than characters, and cheaper to count.
         guard line.utf8.count > lineColumnLimit, line.count > lineColumnLimit else { return nil }
@@ -31,12 +31,13 @@ func lineLength(_ file: SourceText) -> [Finding] {
 
 /// A file begins by saying what it is.
 func headComment(_ file: SourceText) -> [Finding] {
-    guard file.target != nil || file.isSwift else { return [] }
+    guard file.isProgram, !file.path.hasSuffix(".py") || file.lines != [] else { return [] }
     // SwiftPM wants its version line first.
     let first = file.path == "Package.swift" ? 1 : 0
     let line = file.lines.count > first ? file.lines[first] : ""
-    let text = line.drop { $0 == "/" || $0 == "*" || $0 == " " }
-    if line.hasPrefix("//") || line.hasPrefix("/*"), text.count > 10 { return [] }
+    let openers = file.path.hasSuffix(".py") ? ["#", "\"\"\""] : ["//", "/*"]
+    let text = line.drop { !$0.isLetter }
+    if openers.contains(where: { line.hasPrefix($0) }), text.count > 10 { return [] }
     return [Finding(path: file.path, line: first + 1, message: "no head comment that says what the file is")]
 }
 

@@ -39,6 +39,9 @@ struct SourceText {
 
     var isSwift: Bool { path.hasSuffix(".swift") }
 
+    /// Code of any language here, as opposed to prose, settings and scenarios.
+    var isProgram: Bool { [".swift", ".c", ".cpp", ".h", ".py"].contains { path.hasSuffix($0) } }
+
     /// The SwiftPM target of the file, if it lies in Sources or Tests.
     var target: String? {
         let parts = path.split(separator: "/")
