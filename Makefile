@@ -14,8 +14,8 @@ deps:          ## what build and tests need: found, installed with apt, or named
 build:         ## release build into .build/release
 	scripts/build
 
-demo: build    ## real questions through the daemon, and its pools
-	scripts/demo
+demo: build     ## real questions through the daemon, and its pools
+	scripts/deps && scripts/demo
 
 run: build     ## the daemon in the foreground on 127.0.0.1:5355
 	scripts/run $(ARGS)
@@ -26,13 +26,13 @@ test:          ## everything; the last line is the sum
 check: build   ## format, unit, scripts, binaries
 	scripts/check
 
-bench: build   ## CPU per query, cache hits and misses
-	scripts/bench $(ARGS)
+bench: build    ## CPU per query, cache hits and misses
+	scripts/deps && scripts/bench $(ARGS)
 
 format:        ## swift format in place
 	swift format -i -r Sources Tests Package.swift
 
-install: build ## DESTDIR= PREFIX=/usr
+install:       ## what `make build` made; DESTDIR= PREFIX=/usr
 	scripts/install "$(DESTDIR)" "$(PREFIX)"
 
 clean:
