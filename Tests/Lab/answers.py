@@ -243,6 +243,8 @@ def spoiled(query, demand, asked, options):
         messages.append(message.encode())
     for _ in range(demand_number(demand, "forgeq", 0)):
         messages.append(other_question(make(), name=True))
+    for _ in range(1 if "mutate" in demand else 0):
+        messages.append(mutated(make().encode(), demand_number(demand, "mutate", 1)))
     for word, spoil in SPOILERS.items():
         if word in demand:
             messages.append(spoil(make()))
@@ -260,6 +262,14 @@ def other_question(message, name):
 def _wrong_id(message):
     message.id ^= 0x5555
     return message.encode()
+
+
+def mutated(octets, times):
+    """The octets with some of them replaced, never those of the id."""
+    data = bytearray(octets)
+    for _ in range(times):
+        data[random.randrange(2, len(data))] = random.choice((0, 1, 63, 64, 192, 193, 255, random.randrange(256)))
+    return bytes(data)
 
 
 def _flip(bits):

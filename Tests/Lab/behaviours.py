@@ -28,6 +28,7 @@ KNOWN = {
     "cut": "the answer cut in the middle of its last record",
     "badcount": "ANCOUNT larger than the records present",
     "badpointer": "an answer whose owner is a pointer to itself",
+    "mutate": "the answer with N octets changed at random",
     "forge": "N datagrams with wrong ids, then the right one",
     "forgeq": "N datagrams with the right id and another name, then the right one",
     "thenright": "after a forged or broken message also the right one",
@@ -80,9 +81,6 @@ KNOWN = {
 
 ALIASES = {"late": "delay", "servfail": ("rcode", 2), "formerr": ("rcode", 1), "notimp": ("rcode", 4),
            "refused": ("rcode", 5)}
-
-FORGED = ("wrongid", "wrongquestion", "wrongtype", "wrongsource", "wrongopcode", "notresponse", "garbage", "short",
-          "empty", "header", "cut", "badcount", "badpointer", "forge", "forgeq", "tc", "tcfull", "dup")
 
 LABEL = re.compile(rb"([a-z]+[0-9]?[a-z]*?)(?:-?(\d+))?")
 
