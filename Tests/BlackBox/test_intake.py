@@ -124,13 +124,15 @@ def test_query(stack, case):
         answer = client.receive()
         assert answer is not None, "silence"
         assert answer[:2] == message[:2] and answer[2] & 0x80, "id or QR"
-        response = read(answer)
         assert len(answer) <= 1232
-        if expected != ANSWERED:
+        assert answer[2] >> 3 & 15 == message[2] >> 3 & 15, "the opcode comes back"
+        if expected == wire.NOTIMP:  # dnspython reads no other opcodes
+            assert answer[3] & 15 == expected
+        elif expected != ANSWERED:
+            response = read(answer)
             assert response.rcode() == expected
-        assert response.opcode() == message[2] >> 3 & 15
-        if expected == wire.BADVERS:
-            assert response.edns == 0
+            if expected == wire.BADVERS:
+                assert response.edns == 0
 
 
 def test_tcp_gets_the_same(stack):
@@ -142,7 +144,8 @@ def test_tcp_gets_the_same(stack):
         client.send(wire.frame(message))
         answer = client.receive()
         assert answer is not None, case
-        assert read(answer).rcode() == expected, case
+        rcode = answer[3] & 15 if expected == wire.NOTIMP else read(answer).rcode()
+        assert rcode == expected, case
         client.close()
 
 

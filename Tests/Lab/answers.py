@@ -10,7 +10,7 @@ import random
 import struct
 
 import wire
-from wire import A, AAAA, ANY, CNAME, HTTPS, MX, NS, PTR, RRSIG, SOA, TXT, QUESTION_POINTER
+from wire import A, AAAA, ANY, CAA, CNAME, HTTPS, MX, NS, PTR, RRSIG, SOA, SPF, SVCB, TXT, QUESTION_POINTER
 
 CACHE_LIMIT = 50000
 _sections = {}
@@ -24,10 +24,11 @@ def text_rdata(text):
 def rdata_for(name, qtype, index=0):
     """The RDATA that the lab gives for a name and type; `index` tells the records of a set apart."""
     if qtype == A:
-        return ipaddress.IPv4Address(wire.address4(name, index)).packed
+        # Beyond the first record from 198.18.0.0/15, so that large sets have no two alike.
+        return ipaddress.IPv4Address(wire.address4(name)).packed if index == 0 else struct.pack("!I", 0xC6120000 + index)
     if qtype == AAAA:
         return ipaddress.IPv6Address(wire.address6(name, index)).packed
-    if qtype == TXT:
+    if qtype in (TXT, SPF):
         return text_rdata(wire.decode_name(name) + ("" if index == 0 else f" {index}"))
     if qtype in (NS, PTR, CNAME):
         return wire.encode_name(f"target{index}.lab.example")
@@ -35,9 +36,12 @@ def rdata_for(name, qtype, index=0):
         return struct.pack("!H", 10 + index) + wire.encode_name("mail.lab.example")
     if qtype == SOA:
         return wire.soa_rdata(300)
-    if qtype == HTTPS:
+    if qtype == CAA:
+        return b"\0\5issuelab" + (b"" if index == 0 else str(index).encode())
+    if qtype in (SVCB, HTTPS):
         return b"\x00\x01\x00\x00\x01\x00\x03\x02h2" + (b"" if index == 0 else b"\xff\x00\x00\x01" + bytes([index]))
-    return b"\xc0\x0clab" + struct.pack("!II", wire.name_hash(name), index)
+    # It begins like a compression pointer: who decompresses RDATA of unknown types breaks it (RFC 3597).
+    return (b"\xc0\x0clab" if qtype > 255 else b"\0\0\1\1") + struct.pack("!II", wire.name_hash(name), index)
 
 
 def plain_section(query):
