@@ -117,7 +117,8 @@ import Testing
                 Issue.record("round \(round): kept part out of bounds")
                 return
             }
-            guard first.questionCount == 1, first.shape != .failure else { continue }
+            // Nothing is kept of a referral or a failure.
+            guard first.questionCount == 1, first.shape != .failure, first.shape != .referral else { continue }
             // Whatever surveys can be rewritten, and comes out clean, with as many records, and stays as it is.
             writer.truncate(to: 0)
             guard (try? rewriteResponse(octets.span, first, dnssecOK: dnssecOK, into: &writer)) != nil else {
