@@ -13,11 +13,17 @@ final class Simulation {
         case deliver([UInt8], ConnectionID)
         case lose(ConnectionID, TransportFailure)
         case connect(ConnectionID)
+        case failSend(OutQuery, TransportFailure)
+        /// Our own machine has no ports, or has them again.
+        case openFailure(TransportFailure?)
     }
     /// How often, in percent, an upstream does what.
     private struct Character {
         var loss: Int, twice: Int, forged: Int, otherQuestion: Int, truncated: Int, failing: Int, closing: Int
+        var cut: Int, folding: Int
         var delay: Int
+        /// Seconds from the start in which it says nothing at all.
+        var silence: Range<Double>
     }
 
     static let poison: [UInt8] = [203, 0, 113, 66]
@@ -55,15 +61,23 @@ final class Simulation {
                 Character(
                     loss: Int(chance.next() % 30), twice: 5, forged: Int(chance.next() % 5),
                     otherQuestion: Int(chance.next() % 5), truncated: Int(chance.next() % 15), failing: 3,
-                    closing: Int(chance.next() % 6), delay: 1 + Int(chance.next() % 200)))
+                    closing: Int(chance.next() % 6), cut: Int(chance.next() % 4), folding: Int(chance.next() % 4),
+                    delay: 1 + Int(chance.next() % (chance.chance(10) ? 2_500 : 200)),
+                    silence: chance.chance(20) ? 1.0..<4.5 : 0.0..<0.0))
         }
+        let span: UInt64 = chance.chance(30) ? 50 : 8_000
         for index in 0..<16 {
             let name = try TestName("name\(index).zone\(index % 3).example.")
             for type: UInt16 in [1, 28] { questions.append(TestQuestion(name: name, type: type)) }
         }
         for index in 0..<60 {
-            let at = world.now + .milliseconds(Int64(chance.next() % 8_000))
+            let at = world.now + .milliseconds(Int64(chance.next() % span))
             schedule(at, .ask(question: Int(chance.next() % UInt64(questions.count)), client: UInt16(1_000 + index)))
+        }
+        if chance.chance(20) {
+            let from = world.now + .milliseconds(Int64(chance.next() % 3_000))
+            schedule(from, .openFailure(chance.chance(50) ? .noPorts : .noDescriptors))
+            schedule(from + .milliseconds(1 + Int64(chance.next() % 800)), .openFailure(nil))
         }
     }
 
@@ -101,6 +115,9 @@ final class Simulation {
         case .deliver(let bytes, let connection): world.deliver(bytes, on: connection)
         case .lose(let connection, let failure): world.lose(connection, failure)
         case .connect(let connection): world.connect(connection)
+        case .failSend(let query, let failure):
+            if let attempt = query.attempt { world.failSend(attempt, failure) }
+        case .openFailure(let failure): world.openFailure = failure
         }
     }
 
@@ -144,7 +161,11 @@ final class Simulation {
             let reasons: [TransportFailure] = isStream ? [.reset, .closedByPeer] : [.refused]
             schedule(at, .lose(query.connection, reasons[Int(chance.next() % UInt64(reasons.count))]))
         }
-        guard let question = query.message.questions.first else { return }
+        guard let question = query.message.questions.first, !character.silence.contains(world.elapsed) else { return }
+        if !isStream && chance.chance(2) {
+            schedule(world.now, .failSend(query, chance.chance(80) ? .noBuffers : .messageTooLong))
+            return
+        }
         if !isStream && chance.chance(character.forged) {
             var forged = Simulation.answer(to: query.message, question)
             forged.id ^= 0x5555
@@ -166,9 +187,12 @@ final class Simulation {
             reply.flags |= 0x0200
             reply.answer = []
         }
-        schedule(at, .deliver(reply.encoded(), query.connection))
+        if chance.chance(character.folding) { reply.questions = reply.questions.map(\.folded) }
+        var octets = reply.encoded()
+        if chance.chance(character.cut) { octets.removeLast(1 + Int(chance.next() % UInt64(octets.count))) }
+        schedule(at, .deliver(octets, query.connection))
         if chance.chance(character.twice) {
-            schedule(at + .milliseconds(Int64(chance.next() % 50)), .deliver(reply.encoded(), query.connection))
+            schedule(at + .milliseconds(Int64(chance.next() % 50)), .deliver(octets, query.connection))
         }
     }
 

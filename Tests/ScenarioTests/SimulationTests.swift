@@ -1,6 +1,6 @@
 // Many small random worlds: whatever the upstreams do, each client gets one right answer in time.
 //
-// A failure prints its seed; FLEETWING_SEED=n runs that seed alone.
+// A failure prints its seed; FLEETWING_SEED=n runs that seed alone, FLEETWING_SEEDS=n the first n.
 
 import Foundation
 import Testing
@@ -8,7 +8,8 @@ import Testing
 struct SimulationTests {
     @Test func everyQueryIsAnsweredOnceRightlyAndInTime() throws {
         let chosen = ProcessInfo.processInfo.environment["FLEETWING_SEED"].flatMap { UInt64($0) }
-        let seeds = chosen.map { [$0] } ?? Array(1...300)
+        let count = ProcessInfo.processInfo.environment["FLEETWING_SEEDS"].flatMap { UInt64($0) } ?? 250
+        let seeds = chosen.map { [$0] } ?? Array(1...max(1, count))
         var answers = 0
         var failures = 0
         var reported = 0

@@ -205,19 +205,20 @@ final class World {
     }
 
     private func perform() {
-        var failed: Set<ConnectionID> = []
         for action in out.upstream {
             switch action {
-            case .openDatagram(let id, let upstream): open(id, upstream, "udp", &failed)
-            case .openStream(let id, let upstream): open(id, upstream, "tcp", &failed)
+            case .openDatagram(let id, let upstream): open(id, upstream, "udp")
+            case .openStream(let id, let upstream): open(id, upstream, "tcp")
             case .sendDatagram(let id, let attempt, let offset, let count):
-                if failed.contains(id) { continue }
+                if isFailing(id) { continue }
                 send(take(offset, count), on: id, attempt: attempt, network: "udp")
             case .writeStream(let id, let offset, let count):
-                if failed.contains(id) { continue }
+                if isFailing(id) { continue }
                 write(take(offset, count), on: id)
             case .close(let id):
-                if connections.removeValue(forKey: id) == nil { problems.append("closes \(id), which is not open") }
+                if connections.removeValue(forKey: id) == nil, !isFailing(id) {
+                    problems.append("closes \(id), which is not open")
+                }
                 endQueries(on: id)
             }
         }
@@ -230,9 +231,11 @@ final class World {
         out.bytes.withSpan(offset, count) { span in span.indices.map { span[$0] } }
     }
 
-    private func open(_ id: ConnectionID, _ upstream: Int, _ network: String, _ failed: inout Set<ConnectionID>) {
+    /// Its opening failed and the engine has not heard of it yet.
+    private func isFailing(_ id: ConnectionID) -> Bool { toFail.contains { $0.0 == id } }
+
+    private func open(_ id: ConnectionID, _ upstream: Int, _ network: String) {
         if let openFailure {
-            failed.insert(id)
             toFail.append((id, openFailure))
             return
         }
