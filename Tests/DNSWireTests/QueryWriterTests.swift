@@ -46,7 +46,10 @@ import Testing
     @Test func clientSubnetPrefixes() {
         let cases: [(ClientSubnet, [UInt8])] = [
             (ClientSubnet(isIPv6: false, prefixLength: 0, high: .max, low: .max), [0, 1, 0, 0]),
-            (ClientSubnet(isIPv6: false, prefixLength: 255, high: 0x0102_0304 << 32, low: 0), [0, 1, 32, 0, 1, 2, 3, 4]),
+            (
+                ClientSubnet(isIPv6: false, prefixLength: 255, high: 0x0102_0304 << 32, low: 0),
+                [0, 1, 32, 0, 1, 2, 3, 4]
+            ),
             (ClientSubnet(isIPv6: true, prefixLength: 9, high: .max, low: .max), [0, 2, 9, 0, 0xff, 0x80]),
             (
                 ClientSubnet(isIPv6: true, prefixLength: 72, high: 0x2001_0db8_0000_0001, low: .max),
