@@ -1,0 +1,43 @@
+// The error of a system call, and what it means for a connection.
+//
+// CLinux repeats interrupted calls and returns -errno; here the number gets its name and, for upstream sockets, its
+// TransportFailure. It must never blame an upstream for an error of this machine: the fault decides who is asked next.
+
+import ForwarderCore
+import Glibc
+
+/// A failed system call.
+public struct SystemError: Error, Equatable, Sendable {
+    /// errno, positive.
+    public let code: Int32
+    public init(code: Int32) { self.code = code }
+
+    /// The C library's words for it.
+    public var text: String {
+        // Safety: strerror returns a terminated string that is copied before any other call.
+        guard let words = unsafe strerror(code) else { return "errno \(code)" }
+        return unsafe String(cString: words)
+    }
+}
+
+extension TransportFailure {
+    /// Which step failed: the same errno means different things for bind and for connect.
+    enum Step { case socket, bind, connect, transfer }
+
+    init(errno code: Int32, during step: Step) {
+        switch code {
+        case ECONNREFUSED: self = .refused
+        case ECONNRESET, EPIPE, ECONNABORTED: self = .reset
+        case ETIMEDOUT: self = .timedOut
+        case EHOSTUNREACH, EHOSTDOWN: self = .hostUnreachable
+        case ENETUNREACH, ENETDOWN, EAFNOSUPPORT: self = .networkUnreachable
+        case EADDRNOTAVAIL: self = step == .bind ? .noPorts : .networkUnreachable
+        case EADDRINUSE: self = .noPorts
+        case EMFILE, ENFILE: self = .noDescriptors
+        case ENOBUFS, ENOMEM, EAGAIN: self = .noBuffers
+        case EPERM, EACCES: self = .notPermitted
+        case EMSGSIZE: self = .messageTooLong
+        default: self = .other(code)
+        }
+    }
+}

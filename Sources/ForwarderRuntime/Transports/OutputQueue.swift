@@ -1,0 +1,62 @@
+// Bytes that a stream still has to write.
+//
+// All frames of a batch are appended, then written with one send; what the kernel does not take stays. The owner
+// checks `count` against its bound before it appends. It must never be written from a second place: frames of two
+// messages would mix.
+
+import CLinux
+import DNSWire
+import Glibc
+
+/// Outgoing bytes of one stream.
+struct OutputQueue {
+    enum Outcome: Equatable {
+        case drained
+        /// The kernel's buffer is full: wait for EPOLLOUT. `progress` tells whether any octet went.
+        case blocked(progress: Bool)
+        case failed(errno: Int32)
+    }
+
+    private var bytes: [UInt8] = []
+    private var start = 0
+
+    var count: Int { bytes.count - start }
+    var isEmpty: Bool { count == 0 }
+
+    /// Appends `length` octets of the action buffer.
+    mutating func append(_ source: borrowing ByteWriter, offset: Int, count length: Int) {
+        guard offset >= 0, length >= 0, offset <= source.count - length else { return }
+        if start > 0 && start == bytes.count { removeAll() }
+        source.withSpan(offset, length) { span in
+            // Safety: the buffer is read within the call.
+            unsafe span.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+        }
+    }
+
+    /// Writes as much as the kernel takes; one send unless a part was taken.
+    mutating func write(to number: Int32) -> Outcome {
+        var progress = false
+        while start < bytes.count {
+            let from = start
+            let result = unsafe bytes.withUnsafeBytes { buffer in
+                // Safety: from < count, so the address and the length are within the buffer.
+                unsafe cl_send(number, buffer.baseAddress.map { unsafe $0 + from }, buffer.count - from)
+            }
+            if result > 0 {
+                start += result
+                progress = true
+            } else if result == -Int(EAGAIN) {
+                return .blocked(progress: progress)
+            } else {
+                return .failed(errno: Int32(clamping: -result))
+            }
+        }
+        removeAll()
+        return .drained
+    }
+
+    mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: bytes.capacity <= 16_384)
+        start = 0
+    }
+}

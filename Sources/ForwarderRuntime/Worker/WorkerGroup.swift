@@ -1,0 +1,181 @@
+// The workers of the process: binds their sockets, starts them, asks them for figures, stops them.
+//
+// fleetwingd's main thread owns it. It makes what all workers share: the cache and the port allocator. It must never
+// start a loop before every socket of every worker is bound.
+
+import CLinux
+import ForwarderCore
+
+/// All figures of the process at one moment.
+public struct GroupReport: Sendable {
+    public var counters = WorkerCounters()
+    /// One entry an upstream and network, the workers' added.
+    public var pools: [PoolStatistics] = []
+    public var inFlight = 0
+    public var cache = CacheStatistics()
+    /// Workers that did not answer in time.
+    public var silent = 0
+}
+
+/// The running workers.
+public final class WorkerGroup {
+    private let cache: SharedCache
+    private let settings: RuntimeSettings
+    private var workers: [(thread: WorkerThread, mailbox: WorkerMailbox)] = []
+
+    /// Why nothing was started.
+    public enum StartFailure: Error {
+        /// Addresses that could not be bound, all of them.
+        case bind([BindFailure])
+        case system(SystemError)
+    }
+
+    /// Binds everything, then starts the workers and waits until they run.
+    public init(engine: EngineSettings, runtime: RuntimeSettings, notices: NoticeQueue) throws(StartFailure) {
+        var runtime = runtime
+        runtime.workers = min(max(runtime.workers, 1), 256)
+        settings = runtime
+        let sockets = try WorkerGroup.bind(runtime)
+        let seed = SystemRandom.octets(16)
+        cache = SharedCache(
+            settings: engine.cache, workers: runtime.workers,
+            seed: (WorkerGroup.word(seed, at: 0), WorkerGroup.word(seed, at: 8)))
+        let ports = PortAllocator(excluded: WorkerGroup.excludedPorts(runtime))
+        do throws(SystemError) {
+            for index in 0..<runtime.workers {
+                let mailbox = try WorkerMailbox()
+                let plan = WorkerPlan(
+                    index: index, settings: runtime, engine: engine, cache: cache, ports: ports,
+                    seed: SystemRandom.octets(32), sockets: sockets[index], mailbox: mailbox, notices: notices)
+                workers.append((try WorkerGroup.start(plan), mailbox))
+            }
+        } catch {
+            stop()
+            throw .system(error)
+        }
+        waitUntilRunning()
+        if workers.contains(where: { $0.mailbox.state == .failed }) {
+            stop()
+            throw .system(SystemError(code: WorkerGroup.cannotStart))
+        }
+    }
+
+    /// EAGAIN's sense fits: resources (descriptors, memory) for the epoll set were missing.
+    private static let cannotStart: Int32 = 11
+
+    /// Nonisolated on purpose: see WorkerThread.
+    private nonisolated static func start(_ plan: WorkerPlan) throws(SystemError) -> WorkerThread {
+        try WorkerThread(name: "worker-\(plan.index)") {
+            do throws(SystemError) {
+                var worker = try Worker.make(plan)
+                plan.mailbox.state = .running
+                worker.run()
+                plan.mailbox.state = .ended
+            } catch {
+                plan.notices.post(Notice(.error, event: "worker_failed", "a worker could not start: \(error.text)"))
+                plan.mailbox.state = .failed
+            }
+        }
+    }
+
+    private func waitUntilRunning() {
+        // A worker needs microseconds; five seconds mean that the machine is stuck, and then READY must not wait for it.
+        for _ in 0..<5_000 {
+            if !workers.contains(where: { $0.mailbox.state == .starting }) { return }
+            cl_sleep_ms(1)
+        }
+    }
+
+    // MARK: - Sockets
+
+    private static func bind(_ settings: RuntimeSettings) throws(StartFailure) -> [[BoundSocket]] {
+        var sockets: [[BoundSocket]] = []
+        var failures: [BindFailure] = []
+        for worker in 0..<settings.workers {
+            var mine: [BoundSocket] = []
+            for address in settings.listen {
+                for isStream in [false, true] where isStream ? address.tcp : address.udp {
+                    do throws(SystemError) {
+                        if worker == 0 { try probe(address, isStream: isStream) }
+                        mine.append(
+                            isStream
+                                ? try TCPListener.bind(address, settings: settings)
+                                : try UDPListener.bind(address, settings: settings))
+                    } catch {
+                        failures.append(BindFailure(address: address, isStream: isStream, error: error))
+                    }
+                }
+            }
+            sockets.append(mine)
+            // The other workers would only say the same again.
+            if worker == 0 && !failures.isEmpty { break }
+        }
+        if !failures.isEmpty { throw .bind(failures) }
+        return sockets
+    }
+
+    /// Binds once without SO_REUSEPORT: with it a second daemon of the same user would silently share the port, and the
+    /// kernel would send half of the queries to each.
+    private static func probe(_ address: ListenAddress, isStream: Bool) throws(SystemError) {
+        let endpoint = address.endpoint
+        let family: Int32 = endpoint.address.isIPv6 ? 6 : 4
+        let socket = try FileDescriptor(checking: isStream ? cl_socket_stream(family) : cl_socket_datagram(family))
+        try SocketOptions.beforeProbe(socket.number, isIPv6: endpoint.address.isIPv6, isStream: isStream)
+        let result = cl_bind(socket.number, cl_address(endpoint))
+        if result < 0 && result != -SocketOptions.addressNotAvailable { throw SystemError(code: -result) }
+        // A listening socket is told from one in TIME_WAIT only by listening beside it.
+        let listening = isStream && result == 0 ? cl_listen(socket.number, 1) : 0
+        if listening < 0 { throw SystemError(code: -listening) }
+    }
+
+    private static func excludedPorts(_ settings: RuntimeSettings) -> [ClosedRange<UInt16>] {
+        let reserved = SystemFile.read("/proc/sys/net/ipv4/ip_local_reserved_ports") ?? ""
+        return PortAllocator.ranges(reserved) + settings.listen.map { $0.endpoint.port...$0.endpoint.port }
+    }
+
+    private static func word(_ bytes: [UInt8], at offset: Int) -> UInt64 {
+        bytes[offset..<offset + 8].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    // MARK: - Figures and the end
+
+    /// Asks every worker and adds up. Waits at most half a second for those that are busy.
+    public func report() -> GroupReport {
+        var sum = GroupReport()
+        for worker in workers { worker.mailbox.requestReport() }
+        var missing = workers.map(\.mailbox)
+        for _ in 0..<500 {
+            missing.removeAll { mailbox in
+                guard let report = mailbox.takeReport() else { return false }
+                sum.add(report)
+                return true
+            }
+            if missing.isEmpty { break }
+            cl_sleep_ms(1)
+        }
+        sum.silent = missing.count
+        sum.cache = cache.statistics()
+        return sum
+    }
+
+    /// Stops all workers: what is in flight is answered within the grace. Returns when they have ended.
+    public func stop() {
+        for worker in workers { worker.mailbox.requestStop() }
+        for worker in workers { worker.thread.join() }
+        workers = []
+    }
+}
+
+extension GroupReport {
+    mutating func add(_ report: WorkerReport) {
+        counters.add(report.counters)
+        inFlight += report.inFlight
+        for pool in report.pools {
+            if let index = pools.firstIndex(where: { $0.upstream == pool.upstream && $0.network == pool.network }) {
+                pools[index].add(pool)
+            } else {
+                pools.append(pool)
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// From a document to settings: every assignment against its row, then the parts built, then what only shows when all
+// parts are seen together. All problems in one pass. The only way to make a `Settings`.
+
+/// Judges a document.
+struct SettingsCheck {
+    private(set) var problems: [SettingsProblem]
+    private var checked: CheckedDocument
+    private let usableCPUs: Int
+    private let openFileLimit: Int
+
+    init(_ document: SettingsDocument, usableCPUs: Int, openFileLimit: Int) {
+        problems = document.problems
+        checked = CheckedDocument(document: document)
+        self.usableCPUs = usableCPUs
+        self.openFileLimit = openFileLimit
+    }
+
+    /// Whole settings; nil when a problem is an error.
+    mutating func run() -> Settings? {
+        checkValues()
+        var settings = Settings()
+        settings.version = checked.integer("version")
+        if settings.version > 1 {
+            problems.append(
+                SettingsProblem(
+                    "version \(settings.version) is newer than this build reads (1)", from: checked.origin("version")))
+        }
+        buildPlainSections(&settings)
+
+        var upstreams = UpstreamBuilder(checked)
+        upstreams.build()
+        problems += upstreams.problems
+        settings.groups = upstreams.groups
+        settings.upstreams = upstreams.upstreams.map(\.settings)
+
+        var server = ServerBuilder(checked)
+        settings.server = server.build()
+        problems += server.problems
+
+        buildClientSubnet(&settings)
+        checkWorkers(&settings)
+        checkLoops(settings, upstreams.upstreams)
+        checkFileLimit(settings)
+        return problems.contains { $0.severity == .error } ? nil : settings
+    }
+
+    private mutating func checkValues() {
+        let document = checked.document
+        for (index, assignment) in document.assignments.enumerated() {
+            switch ValueCheck(row: assignment.row, path: assignment.path).check(assignment.node) {
+            case .success(let value):
+                if document.winners[assignment.slot] == index { checked.values[assignment.slot] = value }
+            case .failure(let refusal):
+                problems.append(refusal.problem)
+            }
+        }
+    }
+
+    private mutating func buildPlainSections(_ settings: inout Settings) {
+        settings.cache.size = checked.integer("cache.size")
+        settings.cache.minTTL = checked.duration("cache.min_ttl")
+        settings.cache.maxTTL = checked.duration("cache.max_ttl")
+        settings.cache.negativeMaxTTL = checked.duration("cache.negative_max_ttl")
+        settings.cache.failureTTL = checked.duration("cache.failure_ttl")
+        if settings.cache.minTTL > settings.cache.maxTTL {
+            problems.append(
+                SettingsProblem(
+                    "'cache.min_ttl' is more than 'cache.max_ttl'",
+                    from: checked.origin(checked.isWritten("cache.min_ttl") ? "cache.min_ttl" : "cache.max_ttl")))
+        }
+        settings.dns.coalesce = checked.boolean("dns.coalesce")
+        settings.dns.cookies = checked.boolean("dns.cookies")
+        settings.dns.caseRandomization = checked.word("dns.case_randomization", .udp)
+        settings.dns.extendedErrors = checked.boolean("dns.extended_errors")
+        settings.local.specialNames = checked.boolean("local.special_names")
+        settings.log.level = checked.word("log.level", .info)
+        settings.log.target = checked.word("log.target", .auto)
+        settings.log.format = checked.word("log.format", .text)
+    }
+
+    private mutating func buildClientSubnet(_ settings: inout Settings) {
+        let text = checked.text("dns.client_subnet")
+        guard text != "strip" else { return }
+        let origin = checked.origin("dns.client_subnet")
+        if text == "forward" {
+            problems.append(SettingsProblem("'dns.client_subnet' = \"forward\" is not supported yet", from: origin))
+            return
+        }
+        switch AddressText.parseBlock(text) {
+        case .success(let block): settings.dns.clientSubnet = block
+        case .failure(let refusal):
+            let near = EditDistance.nearest(to: text, among: ["strip"])
+            problems.append(
+                SettingsProblem(
+                    "'dns.client_subnet': \(quoted(text)) \(refusal.words)", from: origin,
+                    note: near.map { "did you mean '\($0)'?" }, help: refusal.help))
+        }
+    }
+
+    /// Every worker needs a connection of its own to every upstream.
+    private mutating func checkWorkers(_ settings: inout Settings) {
+        let least = settings.upstreams.min { $0.pool.maxConnections < $1.pool.maxConnections }
+        if case .integer(let number) = checked.value("server.workers") {
+            settings.server.workers = number
+            if let least, number > least.pool.maxConnections {
+                problems.append(
+                    SettingsProblem(
+                        "'server.workers' is \(number), but upstream '\(least.name)' may have only "
+                            + "\(least.pool.maxConnections) connections: each worker needs one",
+                        from: checked.origin("server.workers"), help: "write workers = \"auto\", or raise max_connections"))
+            }
+        } else {
+            settings.server.workers = max(1, min(usableCPUs, 8, least?.pool.maxConnections ?? 8))
+        }
+    }
+
+    private mutating func checkLoops(_ settings: Settings, _ upstreams: [UpstreamBuilder.Built]) {
+        for upstream in upstreams {
+            let target = upstream.settings.endpoint
+            let meets = settings.server.listen.contains { listener in
+                let own = listener.endpoint
+                guard own.port == target.port else { return false }
+                // A wildcard listener hears every loopback address, and :: hears IPv4 too.
+                return own.address == target.address
+                    || own.address.isUnspecified && target.address.isLoopback
+                        && (own.address.isIPv6 || !target.address.isIPv6)
+            }
+            if meets {
+                problems.append(
+                    SettingsProblem("upstream \(target) is this server's own listener (loop)", from: upstream.origin))
+            }
+        }
+    }
+
+    private mutating func checkFileLimit(_ settings: Settings) {
+        let pools = settings.upstreams.reduce(0) { $0 + $1.pool.maxConnections }
+        let needed = pools + settings.server.tcpMaxClients
+        if needed > openFileLimit {
+            problems.append(
+                SettingsProblem(
+                    "pools (\(pools)) and server.tcp_max_clients (\(settings.server.tcpMaxClients)) may need \(needed) "
+                        + "open files, but the limit is \(openFileLimit)",
+                    help: "raise LimitNOFILE= or `ulimit -n`, or lower the two", severity: .warning))
+        }
+    }
+}

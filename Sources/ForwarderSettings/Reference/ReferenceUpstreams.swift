@@ -1,0 +1,98 @@
+// The rows for what faces upstreams: [group.*], [pool], [health], [tls], [[upstream]]. The order is that of the default
+// file.
+
+extension Reference {
+    static let group: [ReferenceKey] = [
+        ReferenceKey("group.*.upstreams", .list(), "[]", "Names of [[upstream]] tables, or URLs."),
+        ReferenceKey(
+            "group.*.strategy",
+            .word(["fastest", "ordered", "round-robin", "random"], later: ["weighted", "parallel", "sticky"]),
+            #""fastest""#, "How a member is picked."),
+        .later("group.*.parallel", .integer(2...8), "2", "Members asked at once; for strategy = \"parallel\"."),
+        ReferenceKey(
+            "group.*.explore", .share(0...50), #""5%""#,
+            "Share of queries that re-measure members that are not the best."),
+        .later(
+            "group.*.hedge", .duration("1ms", "5s", words: ["off", "auto"]), #""auto""#,
+            "Ask a second member when the first is late. This build never does: absent means off.",
+            off: #""off""#),
+        ReferenceKey("group.*.attempts", .integer(1...10), "3", "Sends a query."),
+        ReferenceKey(
+            "group.*.attempt_timeout", .duration("50ms", "10s", words: ["auto"]), #""auto""#,
+            "Wait for one send; auto = from the round trip, within 200ms..2s."),
+        ReferenceKey(
+            "group.*.failover_on", .list(words: responseCodes.map(\.name)),
+            #"["SERVFAIL", "REFUSED", "NOTIMP", "FORMERR"]"#, "RCODEs on which another member is asked."),
+        .later("group.*.fallback", .text, #""""#, "Another group, asked only while every member is down."),
+        .later(
+            "group.*.when_down", .word(["stale", "servfail", "fallback"]), #""stale""#,
+            "What clients get while every member is down. This build: servfail.", off: #""servfail""#),
+    ]
+
+    static let pool: [ReferenceKey] = [
+        ReferenceKey(
+            "pool.profile", .word(["low", "medium", "high", "very-high"]), #""medium""#,
+            "max_connections/idle_timeout at once: low 3/5m, medium 10/5m, high 20/10m, very-high 50/15m."),
+        ReferenceKey(
+            "pool.max_connections", .integer(1...1000), "10",
+            "Hard ceiling for one upstream over the whole process: opening, open and draining sockets all count."),
+        ReferenceKey(
+            "pool.idle_timeout", .duration("1s", "1h"), #""5m""#, "Upper bound; see learn_idle."),
+        ReferenceKey(
+            "pool.learn_idle", .boolean, "true",
+            "Close sooner for an upstream that closes earlier, or says so (RFC 7828)."),
+        ReferenceKey("pool.min_connections", .integer(0...1000), "0", "Kept open though idle."),
+        ReferenceKey("pool.prewarm", .integer(0...1000), "1", "Opened at start."),
+        ReferenceKey("pool.max_inflight", .integer(1...65_535), "100", "Queries pipelined on a TCP connection."),
+        ReferenceKey("pool.max_age", .duration("0s", "24h"), #""1h""#, "Then a connection is replaced; 0s = no limit."),
+        ReferenceKey(
+            "pool.max_queries", .integer(0...1_000_000_000), "0", "Then a connection is replaced; 0 = no limit."),
+        ReferenceKey("pool.connect_timeout", .duration("100ms", "10s"), #""2s""#, "Wait for a connection to open."),
+        ReferenceKey("pool.acquire_timeout", .duration("10ms", "10s"), #""1s""#, "Wait for a place on a connection."),
+        ReferenceKey("pool.max_waiters", .integer(0...100_000), "1000", "Queries that may wait for a place."),
+        ReferenceKey(
+            "pool.retry_stale", .boolean, "true",
+            "A query lost with a reused connection is sent again at once, once."),
+        ReferenceKey(
+            "pool.udp_max_age", .duration("1s", "1h"), #""15s""#, "Then a UDP socket, and so its port, is replaced."),
+        ReferenceKey("pool.udp_max_queries", .integer(1...1_000_000), "32", "The same after so many queries."),
+    ]
+
+    static let health: [ReferenceKey] = [
+        .later("health.mode", .word(["off", "lazy", "active"]), #""lazy""#, "Probes; off = by the queries alone."),
+        .later("health.interval", .duration("1s", "10m"), #""10s""#, "Time between probes; active only."),
+        .later("health.query", .text, #"". NS""#, "NAME TYPE of a probe; any answer proves life."),
+        .later("health.timeout", .duration("100ms", "10s"), #""1s""#, "Wait for a probe."),
+        .later("health.fail_after", .integer(1...100), "3", "Failures in a row."),
+        .later("health.recover_after", .integer(1...100), "1", "Successes in a row."),
+        .later("health.backoff_min", .duration("100ms", "1m"), #""1s""#, "First pause of a failed upstream."),
+        .later("health.backoff_max", .duration("1s", "1h"), #""1m""#, "Longest pause."),
+    ]
+
+    static let tls: [ReferenceKey] = [
+        .later("tls.min_version", .word(["1.2", "1.3"]), #""1.2""#, "Oldest TLS version."),
+        .later("tls.ca", .text, #""system""#, "Trust anchors: system, a file or a directory."),
+        .later("tls.resumption", .boolean, "true", "Resume sessions."),
+        .later("tls.keylog", .text, #""""#, "Key log file for debugging; a warning at every start."),
+    ]
+
+    static let upstream: [ReferenceKey] = [
+        ReferenceKey("upstream.name", .text, #""""#, "a-z 0-9 -, at most 32; absent = made from the URL."),
+        ReferenceKey("upstream.url", .text, #""""#, "scheme://ADDR[:PORT]; udp (also without a scheme) or tcp."),
+        .later("upstream.addresses", .list(), "[]", "One upstream, many addresses."),
+        ReferenceKey("upstream.weight", .integer(1...1000), "1", "For strategy = \"weighted\"."),
+        .later("upstream.verify", .word(["strict", "off"]), #""strict""#, "Check the certificate."),
+        .later("upstream.pins", .list(), "[]", "Public keys, sha256/BASE64."),
+        .later("upstream.ca", .text, #""""#, "Trust anchors of this upstream; empty = tls.ca."),
+        .later("upstream.http_method", .word(["POST", "GET"]), #""POST""#, "For https URLs."),
+        .later("upstream.interface", .text, #""""#, "SO_BINDTODEVICE."),
+        .later("upstream.source", .text, #""""#, "Local address."),
+        .later("upstream.mark", .integer(0...4_294_967_295), "0", "SO_MARK."),
+    ]
+
+    /// RCODEs by name; NOERROR and NXDOMAIN are answers, not failures, and so not among them.
+    static let responseCodes: [(name: String, number: Int)] = [
+        ("FORMERR", 1), ("SERVFAIL", 2), ("NOTIMP", 4), ("REFUSED", 5), ("YXDOMAIN", 6), ("YXRRSET", 7),
+        ("NXRRSET", 8), ("NOTAUTH", 9), ("NOTZONE", 10),
+    ]
+}

@@ -1,0 +1,82 @@
+// The commented default file, made from the reference table: config/fleetwing.toml is this text, and a test keeps them
+// equal. Keys are commented out, so that a new default reaches those who changed nothing.
+
+/// The text of the default file.
+public func renderDefaultFile() -> String {
+    var text = DefaultFile.head
+    for section in DefaultFile.sections {
+        let rows = section.rows.filter(\.isBuilt)
+        if rows.isEmpty { continue }
+        text += "\n"
+        if !section.header.isEmpty { text += "\(section.header)\n" }
+        for row in rows { text += DefaultFile.lines(row) }
+        text += section.tail
+    }
+    return text + DefaultFile.foot
+}
+
+/// The parts of the default file.
+enum DefaultFile {
+    /// A section with its header; `tail` follows its keys.
+    struct Section {
+        let header: String
+        let rows: [ReferenceKey]
+        var tail = ""
+    }
+
+    static let sections: [Section] = [
+        Section(header: "", rows: Reference.topLevel),
+        Section(header: "[server]", rows: Reference.server),
+        Section(header: "[group.default]", rows: Reference.group),
+        Section(
+            header: "[pool]                         # per upstream, over all workers; [upstream.pool] overrides any key",
+            rows: Reference.pool),
+        Section(header: "[cache]", rows: Reference.cache),
+        Section(header: "[dns]", rows: Reference.dns),
+        Section(header: "[local]", rows: Reference.local),
+        Section(header: "[log]", rows: Reference.log),
+    ]
+
+    static let head = """
+        # Fleetwing's settings. Everything here is commented out and shows the default: take away a # to change a value.
+        # Durations, sizes, shares and rates need a unit: "300ms", "64MiB", "10%", "50/s".
+        # `fleetwing check` finds mistakes, `fleetwing config show` prints what holds and where it comes from,
+        # `fleetwing config explain KEY` tells more about a key, also about those that come with later versions.
+        #
+        # Without upstreams two operators are asked, over plain UDP in this version, as TLS is not built yet:
+
+        """ + embedded
+
+    private static let embedded: String = {
+        let urls = EmbeddedDefault.upstreams.map { quoted($0.url) }
+        return stride(from: 0, to: urls.count, by: 4).map { start in
+            let line = urls[start..<min(start + 4, urls.count)].joined(separator: ", ")
+            return "#   \(line)\(start + 4 < urls.count ? "," : "")\n"
+        }.joined()
+    }()
+
+    static let foot = """
+
+        # An upstream with a name and settings of its own; name it in `upstreams` above.
+        #[[upstream]]
+        #name = "office"                # a-z 0-9 -, at most 32
+        #url = "tcp://10.0.0.53"        # udp:// (also without a scheme) or tcp://, an address, :PORT if not 53
+        #weight = 1
+        #[upstream.pool]                # any key of [pool]
+        #max_connections = 20
+
+        """
+
+    /// `#key = value   # help`, the help on lines of its own where it is long.
+    static func lines(_ row: ReferenceKey) -> String {
+        let setting = "#\(row.name) = \(row.written)"
+        var remark = row.help
+        let allowed = row.type.allowed
+        if !allowed.isEmpty { remark += " Allowed: \(allowed)." }
+        if !row.reloadable { remark += " Applies at restart." }
+        let padding = String(repeating: " ", count: max(1, 31 - setting.count))
+        let oneLine = setting + padding + "# " + remark
+        if oneLine.count <= 120 { return oneLine + "\n" }
+        return "# " + remark + "\n" + setting + "\n"
+    }
+}

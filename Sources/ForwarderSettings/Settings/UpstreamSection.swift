@@ -1,0 +1,67 @@
+// `[[upstream]]`, `[pool]` and `[group.*]` after every check. Part of Settings; made by SettingsBuilder, read by the
+// daemon's mapping. A pool here is what holds for its upstream: profile, [pool] and [upstream.pool] are merged.
+
+extension Settings {
+    /// How an upstream is spoken to.
+    public enum Transport: String, Sendable, CaseIterable {
+        /// UDP, with TCP for what is truncated.
+        case udp
+        case tcp
+    }
+
+    /// One upstream, from a `[[upstream]]` table or from a URL in a group.
+    public struct Upstream: Sendable, Equatable {
+        /// Unique; a-z 0-9 -, at most 32.
+        public internal(set) var name: String
+        /// As written.
+        public internal(set) var url: String
+        public internal(set) var endpoint: AddressAndPort
+        public internal(set) var transport: Transport
+        public internal(set) var weight = 1
+        public internal(set) var pool = Pool()
+    }
+
+    /// `[pool]` as it holds for one upstream.
+    public struct Pool: Sendable, Equatable {
+        /// Ceiling for the process: opening, open and draining sockets together.
+        public internal(set) var maxConnections = 10
+        public internal(set) var idleTimeout = Duration.seconds(300)
+        public internal(set) var learnIdle = true
+        public internal(set) var minConnections = 0
+        public internal(set) var prewarm = 1
+        public internal(set) var maxInflight = 100
+        /// Zero = no limit.
+        public internal(set) var maxAge = Duration.seconds(3_600)
+        /// 0 = no limit.
+        public internal(set) var maxQueries = 0
+        public internal(set) var connectTimeout = Duration.seconds(2)
+        public internal(set) var acquireTimeout = Duration.seconds(1)
+        public internal(set) var maxWaiters = 1_000
+        public internal(set) var retryStale = true
+        public internal(set) var udpMaxAge = Duration.seconds(15)
+        public internal(set) var udpMaxQueries = 32
+    }
+
+    /// One group of upstreams.
+    public struct Group: Sendable, Equatable {
+        /// How a member is picked.
+        public enum Strategy: String, Sendable, CaseIterable {
+            case fastest, ordered
+            case roundRobin = "round-robin"
+            case random
+        }
+
+        public internal(set) var name: String
+        /// Indexes into `Settings.upstreams`, in the file's order.
+        public internal(set) var members: [Int] = []
+        public internal(set) var strategy = Strategy.fastest
+        /// Percent of the queries that re-measure members that are not the best.
+        public internal(set) var explore = 5
+        /// Sends a query.
+        public internal(set) var attempts = 3
+        /// nil = auto, from the round trip.
+        public internal(set) var attemptTimeout: Duration?
+        /// RCODE numbers on which another member is asked.
+        public internal(set) var failoverOn: Set<Int> = [1, 2, 4, 5]
+    }
+}

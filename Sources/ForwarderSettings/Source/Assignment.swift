@@ -1,0 +1,20 @@
+// One `key = value` of one layer, tied to its row of the reference table. Made by AssignmentCollector, judged by
+// ValueCheck, merged by SettingsDocument.
+
+/// One key with its value.
+struct Assignment: Sendable {
+    let row: ReferenceKey
+    /// As people write it: `group.default.hedge`, `upstream.name`.
+    let path: String
+    /// What merging goes by: the path, with the number of the table for `[[upstream]]` (`upstream#2.name`).
+    let slot: String
+    let keyOrigin: Origin
+    let node: TOMLNode
+}
+
+/// A `[[upstream]]` or `[group.X]` table, whatever it holds.
+struct TableSeen: Sendable {
+    /// `group.spare` or `upstream#2`.
+    let slot: String
+    let origin: Origin
+}
