@@ -183,6 +183,19 @@ import Testing
         #expect(reply?.authorities.first?.data == names + [UInt8](repeating: 1, count: 20))
     }
 
+    @Test func lookingAboveIsBounded() {
+        var fixture = CacheFixture()
+        let deep = (0..<40).map { "l\($0)" }
+        // Denied at seventeen labels: too deep to be looked for; at sixteen and at one: found.
+        for (labels, found) in [(17, false), (16, true), (1, true)] {
+            fixture = CacheFixture()
+            let name = deep.suffix(labels).joined(separator: ".")
+            fixture.store(CacheFixture.denial(name, zone: "l39"))
+            #expect(fixture.ask(name)?.rcode == 3)
+            #expect((fixture.ask(deep.joined(separator: ".")) != nil) == found, "\(labels)")
+        }
+    }
+
     @Test func rootDenialCoversNothing() {
         var fixture = CacheFixture()
         fixture.store(CacheFixture.denial("", zone: ""))
