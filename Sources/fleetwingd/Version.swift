@@ -1,5 +1,0 @@
-// What `fleetwingd --version` says.
-
-enum Version {
-    static let text = "0.1.0"
-}
