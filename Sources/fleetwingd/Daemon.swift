@@ -146,7 +146,8 @@ struct Daemon {
                 let report = group.report()
                 log.writeObject(event: "statistics") { report.write(into: &$0) }
             case SIGHUP:
-                log.write(Notice(.warning, event: "reload_refused", "SIGHUP: this build cannot reload, restart instead"))
+                log.write(
+                    Notice(.warning, event: "reload_refused", "SIGHUP: this build cannot reload, restart instead"))
             case 0: return false
             default: continue
             }
