@@ -86,7 +86,9 @@
         let target = unsafe base + offset
         unsafe source.withUnsafeBufferPointer { bytes in
             // Safety: both ranges were checked; a Span cannot overlap memory that we hold mutably.
-            if let first = bytes.baseAddress { unsafe target.update(from: first + range.lowerBound, count: range.count) }
+            if let first = bytes.baseAddress {
+                unsafe target.update(from: first + range.lowerBound, count: range.count)
+            }
         }
     }
 

@@ -1,6 +1,10 @@
-// Builds the query that goes upstream: everything anew, nothing of the client's OPT passes (RFC 6891 is hop by hop).
+// Builds the query that goes upstream, and compares a response's question with what was sent.
+//
+// The engine calls it for each attempt. Everything is made anew: nothing of the client's OPT may pass, for RFC 6891 is
+// hop by hop (RFC 7871 and 7873 options too). Letter case is randomised as draft-vixie-dnsext-dns0x20 describes.
 
-/// A client subnet option to send (RFC 7871): the prefix's octets, most significant first in `high`, `low`.
+/// A client subnet option to send (RFC 7871): the octets as in ForwarderCore's NetworkAddress, most significant first in
+/// `high`, `low`; IPv4 in the low 32 bits of `low`. Bits after the prefix are not sent.
 public struct ClientSubnet: Equatable, Sendable {
     public var isIPv6: Bool
     public var prefixLength: UInt8
@@ -39,11 +43,94 @@ public struct UpstreamQuery: Sendable {
     }
 }
 
-/// Appends the query. `name` holds the folded name at `nameOffset`. Returns the octets written.
+/// Appends the query. `name` holds the folded name at `nameOffset`. Returns the octets written; 0, and nothing is
+/// written, when the writer's limit forbids it.
 public func writeQuery(
     _ query: UpstreamQuery, name: borrowing ByteStore, nameOffset: Int, nameLength: Int, cookies: borrowing ByteStore,
     into writer: inout ByteWriter
-) -> Int { fatalError("H1") }
+) -> Int {
+    let size = Header.size + nameLength + 4 + (query.hasEDNS ? 11 + query.optionsLength : 0)
+    guard writer.reserve(size) else { return 0 }
+    writer.append16(query.id)
+    // RFC 6840 5.7: AD asks for the AD bit of the response.
+    let checking = query.checkingDisabled ? Header.checkingDisabled : 0
+    writer.append16(Header.recursionDesired | Header.authenticData | checking)
+    writer.append16(1)
+    writer.append16(0)
+    writer.append16(0)
+    writer.append16(query.hasEDNS ? 1 : 0)
+    let start = writer.count
+    writer.append(name, nameOffset..<nameOffset + nameLength)
+    if query.caseBits != 0 { raiseLetters(query.caseBits, &writer.bytes, at: start, length: nameLength) }
+    writer.append16(query.type.rawValue)
+    writer.append16(query.recordClass)
+    if query.hasEDNS { writeUpstreamOPT(query, cookies: cookies, into: &writer) }
+    return size
+}
+
+extension UpstreamQuery {
+    /// Octets of the options in the OPT record.
+    fileprivate var optionsLength: Int {
+        (cookieLength > 0 ? 4 + cookieLength : 0) + (hasKeepalive ? 4 : 0) + (clientSubnet?.optionLength ?? 0)
+    }
+}
+
+extension ClientSubnet {
+    /// Octets of the address that are sent: whole octets of the prefix (RFC 7871 6).
+    fileprivate var octets: Int { (min(Int(prefixLength), isIPv6 ? 128 : 32) + 7) / 8 }
+    fileprivate var optionLength: Int { 8 + octets }
+}
+
+/// Writes lower-case letters of a folded name upper-case where their bit is set (0x20).
+private func raiseLetters(_ bits: UInt64, _ store: inout ByteStore, at start: Int, length: Int) {
+    var i = 0
+    while i < length {
+        let count = min(8, length - i)
+        let word = EightOctets.load(store, start + i, count)
+        let letters = EightOctets.between(word, UInt8(ascii: "a"), UInt8(ascii: "z"))
+        let raised = letters & EightOctets.spread(bits >> UInt64(i & 63))
+        EightOctets.store(word ^ raised >> 2, count, into: &store, at: start + i)
+        i += 8
+    }
+}
+
+/// The OPT record toward an upstream: our size, version 0, DO, our options.
+private func writeUpstreamOPT(_ query: UpstreamQuery, cookies: borrowing ByteStore, into writer: inout ByteWriter) {
+    writer.append(0)
+    writer.append16(RecordType.opt.rawValue)
+    writer.append16(query.udpSize)
+    writer.append16(0)
+    writer.append16(query.dnssecOK ? 0x8000 : 0)
+    writer.append16(UInt16(truncatingIfNeeded: query.optionsLength))
+    if query.cookieLength > 0 {
+        writer.append16(OptionCode.cookie)
+        writer.append16(UInt16(truncatingIfNeeded: query.cookieLength))
+        writer.append(cookies, query.cookieOffset..<query.cookieOffset + query.cookieLength)
+    }
+    if query.hasKeepalive {
+        writer.append16(OptionCode.keepalive)
+        writer.append16(0)
+    }
+    if let subnet = query.clientSubnet { writeClientSubnet(subnet, into: &writer) }
+}
+
+/// RFC 7871 6: family, source prefix, scope 0, the prefix's octets with the bits after it zero.
+private func writeClientSubnet(_ subnet: ClientSubnet, into writer: inout ByteWriter) {
+    let bits = min(Int(subnet.prefixLength), subnet.isIPv6 ? 128 : 32)
+    writer.append16(OptionCode.clientSubnet)
+    writer.append16(UInt16(truncatingIfNeeded: 4 + subnet.octets))
+    writer.append16(subnet.isIPv6 ? 2 : 1)
+    writer.append(UInt8(truncatingIfNeeded: bits))
+    writer.append(0)
+    // An IPv4 address lies in the low 32 bits: moved to the top, both families are cut alike.
+    let high = subnet.isIPv6 ? subnet.high : subnet.low << 32
+    for i in 0..<subnet.octets {
+        let word = i < 8 ? high : subnet.low
+        let octet = UInt8(truncatingIfNeeded: word >> UInt64(56 - (i & 7) * 8))
+        let kept = min(8, bits - i * 8)
+        writer.append(octet & UInt8(truncatingIfNeeded: 0xff00 >> kept))
+    }
+}
 
 /// How a response's question compares with the one that was asked.
 public enum QuestionMatch: Sendable {
@@ -60,4 +147,23 @@ public enum QuestionMatch: Sendable {
 public func compareQuestion(
     _ message: Span<UInt8>, name: borrowing ByteStore, nameOffset: Int, nameLength: Int, type: RecordType,
     recordClass: UInt16, caseBits: UInt64
-) -> QuestionMatch { fatalError("H1") }
+) -> QuestionMatch {
+    guard message.count >= Header.size else { return .differs }
+    let questions = message.load16(Header.questionCountOffset)
+    if questions == 0 { return .absent }
+    let end = Header.size + nameLength
+    guard questions == 1, end + 4 <= message.count, message.load16(end) == type.rawValue,
+        message.load16(end + 2) == recordClass
+    else { return .differs }
+    var sameCase = true
+    for i in 0..<nameLength {
+        let folded = name[nameOffset + i]
+        let isLetter = folded >= UInt8(ascii: "a") && folded <= UInt8(ascii: "z")
+        let sent = isLetter && caseBits >> UInt64(i & 63) & 1 != 0 ? folded ^ 0x20 : folded
+        let got = message[Header.size + i]
+        if got == sent { continue }
+        guard isLetter, got | 0x20 == folded else { return .differs }
+        sameCase = false
+    }
+    return sameCase ? .exact : .caseDiffers
+}

@@ -1,45 +1,115 @@
+// The pure heart of a worker: the story of a query, from a client's message to its response.
+//
+//   clientSent      intake     parse, access list, what is malformed or not ours      Engine+Clients
+//                   local      special names, identity, ANY
+//                   cache      hit: the reply is written, the end of most queries
+//                   forward    same question in flight? join it; else open a slot
+//                   select     the group's strategy picks a member                    Engine+Attempts
+//                   pool       which connection: use, open, queue, wait
+//   upstreamSent    pool       whose answer is it: attempt, tombstone, near miss       Engine+Responses
+//                   select     note the round trip
+//                   forward    done, or elsewhere, or over TCP
+//                   cache      store; reply to every client that joined                Engine+Endings
+//   connectionOpened, connectionLost, sendFailed                                      Engine+Connections, Engine+Losses
+//   advance         timeouts, idle limits, ages, waiting                              Engine+Timers
+//
+// Timeouts and failures enter at the same place as answers. The engine makes no system call, reads no clock and draws
+// no randomness but from its seeded source; effects go out through the ActionBuffer. Stages do not call each other:
+// they take values and return values, and only this struct sequences them. Bytes from the network never trap here.
+
 import DNSWire
 
+/// One worker's engine. Owned by one thread, never shared.
 public struct Engine: ~Copyable {
+    let settings: EngineSettings
+    let cache: SharedCache
+    // Intake.
+    let access: AccessList
+    let intake: QueryIntake
+    let specialNames: SpecialNames
+    let writer: ReplyWriter
+    var packer: AnswerPacker
+    var ttlOffsets = TTLOffsets()
+    /// The folded name of the query at hand.
+    var nameScratch = ByteStore(capacity: 256)
+    // Forwarding.
+    var queries: QueryTable
+    var waiters: WaiterTable
+    var attempts = AttemptTable()
+    var joins = WordTable(capacity: 1024)
+    var clientLoad = ClientLoad()
+    // Selection.
+    var strategies: [Strategy]
+    var candidates: [Int] = []
+    var memberStates: [MemberState] = []
+    // Pools.
+    var pools: [UpstreamPool]
+    var connections = ConnectionTable()
+    var inFlight = InFlightTable()
+    /// 40 octets an upstream, at index * 64: our client cookie (8), then the server's (8 to 32).
+    var cookies: ByteStore
+    let clientSubnet: ClientSubnet?
+    /// Attempts taken off a lost connection, while their fate is decided.
+    var orphans: [Int32] = []
+    // Support.
+    var random: RandomSource
+    var wheel: TimerWheel
+    var dueTimers: [Int] = []
+    /// Rotates RRsets between replies.
+    var turn: UInt32 = 0
+    var hasStarted = false
+    var isStopping = false
+    var counters = EngineStatistics()
+
+    /// - Parameters:
+    ///   - cache: shared by all workers.
+    ///   - seed: 32 octets from the kernel's generator, another for each worker.
+    ///   - worker: index of this worker, below `workers`; decides its part of what is shared out.
     public init(
         settings: EngineSettings, cache: SharedCache, seed: [UInt8], worker: Int, workers: Int, now: Instant
-    ) {}
+    ) {
+        self.settings = settings
+        self.cache = cache
+        access = AccessList(allow: settings.allow, deny: settings.deny)
+        intake = QueryIntake(settings: settings)
+        specialNames = SpecialNames(enabled: settings.specialNames)
+        writer = ReplyWriter(settings: settings)
+        packer = AnswerPacker(settings: settings.cache)
+        let inflightPart = Engine.part(of: settings.maxInflight, worker, workers)
+        queries = QueryTable(limit: inflightPart)
+        waiters = WaiterTable(limit: inflightPart)
+        strategies = settings.groups.map { Strategy($0) }
+        pools = settings.upstreams.enumerated().map { index, upstream in
+            UpstreamPool(
+                index: index, settings: upstream,
+                ceiling: Engine.part(of: upstream.pool.maxConnections, worker, workers))
+        }
+        cookies = ByteStore(capacity: max(1, settings.upstreams.count) * 64)
+        clientSubnet = settings.clientSubnet.map { block in
+            ClientSubnet(
+                isIPv6: block.address.isIPv6, prefixLength: UInt8(clamping: block.prefixLength),
+                high: block.address.isIPv6 ? block.address.high : block.address.low << 32,
+                low: block.address.isIPv6 ? block.address.low : 0)
+        }
+        random = RandomSource(seed: seed)
+        wheel = TimerWheel(now: now)
+        for index in settings.upstreams.indices {
+            for octet in 0..<8 { cookies[index * 64 + octet] = UInt8(truncatingIfNeeded: random.next32()) }
+        }
+    }
 
-    /// A client's message: one UDP datagram, or one TCP message without its length octets.
-    public mutating func clientSent(
-        _ message: Span<UInt8>, from client: Client, now: Instant, into out: inout ActionBuffer
-    ) {}
-
-    /// A message from an upstream: one datagram of a connected socket, or one message of a stream, unframed.
-    public mutating func upstreamSent(
-        _ message: Span<UInt8>, on connection: ConnectionID, now: Instant, into out: inout ActionBuffer
-    ) {}
-
-    /// A stream that `openStream` asked for is connected.
-    public mutating func connectionOpened(_ connection: ConnectionID, now: Instant, into out: inout ActionBuffer) {}
-
-    /// A connection (datagram or stream) is gone, or could not be opened. The runtime has closed it already.
-    public mutating func connectionLost(
-        _ connection: ConnectionID, _ failure: TransportFailure, now: Instant, into out: inout ActionBuffer
-    ) {}
-
-    /// One datagram could not be sent; the socket is still good.
-    public mutating func sendFailed(
-        _ attempt: AttemptID, _ failure: TransportFailure, now: Instant, into out: inout ActionBuffer
-    ) {}
-
-    /// Runs whatever is due at `now`: timeouts, idle limits, deadlines. Call once a wakeup, after the events.
-    public mutating func advance(to now: Instant, into out: inout ActionBuffer) {}
+    /// This worker's part of a process-wide limit: the parts add up to it, and none is below 1.
+    static func part(of whole: Int, _ worker: Int, _ workers: Int) -> Int {
+        let workers = max(workers, 1)
+        return max(1, whole / workers + (worker < whole % workers ? 1 : 0))
+    }
 
     /// When `advance` next has something to do; nil = nothing is pending. The epoll timeout.
-    public func nextDeadline(after now: Instant) -> Instant? { nil }
+    public func nextDeadline(after now: Instant) -> Instant? { hasStarted ? wheel.earliest(after: now) : now }
 
-    /// Begins the end: new queries are refused, no new connection is opened but for queries in flight.
-    public mutating func stop(now: Instant, into out: inout ActionBuffer) {}
+    /// Begins the end: what is in flight is finished, what is new and not in the cache is refused.
+    public mutating func stop(now: Instant, into out: inout ActionBuffer) { isStopping = true }
 
     /// Client queries that still wait for an answer.
-    public var inFlightCount: Int { 0 }
-
-    /// One entry for each upstream and transport in use.
-    public func poolStatistics() -> [PoolStatistics] { [] }
+    public var inFlightCount: Int { waiters.count }
 }

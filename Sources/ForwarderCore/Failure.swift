@@ -10,6 +10,9 @@ public enum Fault: UInt8, Sendable, CaseIterable {
     case upstream
     /// This question only.
     case name
+
+    /// Index into counters by fault.
+    public var rawIndex: Int { Int(rawValue) }
 }
 
 /// A failure of a connection as the runtime saw it.

@@ -1,7 +1,9 @@
 // An answer as it is kept and given: one block of bytes with the places that must be patched for each client.
 //
 // The same layout lies in the cache's rings and in the engine's scratch, so that a hit and a fresh answer are given by
-// the same code. It must never hold an OPT record, a client's id, or a TTL that has already counted down.
+// the same code. A block is: this head, the message (header, folded question, answer, authority), the offsets of its
+// TTLs, the extended error's text. The message's question is the cache key's name, so the name is kept once.
+// It must never hold an OPT record, a client's id, or a TTL that has already counted down.
 
 import DNSWire
 
@@ -16,25 +18,77 @@ public struct PackedAnswer: Sendable {
     public var rcode = ResponseCode.noError
     /// Seconds that it may be kept; 0 = not at all.
     public var lifetime: UInt32 = 0
+    /// Whether the denied name is the question's own: an NXDOMAIN without a CNAME before it (RFC 2308 2.1, RFC 8020).
+    public var deniesQuestion = false
 }
 
-/// Makes packed answers out of upstreams' responses.
-public struct AnswerPacker: ~Copyable {
-    /// The last packed answer, from offset 0 on.
-    public private(set) var scratch = ByteStore(capacity: 96 << 10)
-    public init(settings: CacheSettings) {}
+/// The fixed part of a block: twelve 16-bit words in the machine's byte order.
+struct PackedHead {
+    static let size = 24
+    /// EXTRA-TEXT is for people; more of it than this is not kept (RFC 8914 2: "may be truncated").
+    static let textLimit = 64
 
-    /// Packs a surveyed response (already matched with its query, not truncated) into `scratch`: question folded, kept
-    /// part only (rewritten where it must be), TTLs clamped, lifetime decided (RFC 2308, 9520).
-    /// nil when it cannot be used as an answer.
-    public mutating func pack(
-        _ message: Span<UInt8>, _ survey: SurveyedResponse, ttlOffsets: inout TTLOffsets, question: Question,
-        name: borrowing ByteStore, nameOffset: Int, now: Instant
-    ) -> PackedAnswer? { fatalError("H2") }
+    private static let authenticBit: UInt16 = 0x1000
+    private static let kindShift: UInt16 = 13
+    private static let errorBit: UInt16 = 0x8000
 
-    /// Packs a failure of our own (no upstream answered) under `rcode`, with an extended error.
-    public mutating func packFailure(
-        _ rcode: ResponseCode, _ code: ExtendedErrorCode, text: StaticString, question: Question,
-        name: borrowing ByteStore, nameOffset: Int, now: Instant
-    ) -> PackedAnswer { fatalError("H2") }
+    var messageLength = 0
+    /// Offset just after the question in the message.
+    var questionEnd = 0
+    var rcode = ResponseCode.noError
+    var authenticData = false
+    var kind = AnswerKind.failure
+    var ttlCount = 0
+    var rotation = RecordRun()
+    /// The extended error that came with it.
+    var extendedError: UInt16?
+    var textLength = 0
+    /// Where the SOA of a negative answer begins in the message; 0 = it has none.
+    var soaStart = 0
+
+    init() {}
+
+    /// Reads the head of the block at `offset`.
+    init(_ store: borrowing ByteStore, at offset: Int) {
+        messageLength = Int(store.load(offset, as: UInt16.self))
+        questionEnd = Int(store.load(offset + 2, as: UInt16.self))
+        let bits = store.load(offset + 4, as: UInt16.self)
+        rcode = ResponseCode(rawValue: bits & 0x0fff)
+        authenticData = bits & PackedHead.authenticBit != 0
+        kind = AnswerKind(rawValue: UInt8(truncatingIfNeeded: bits >> PackedHead.kindShift) & 3) ?? .failure
+        ttlCount = Int(store.load(offset + 6, as: UInt16.self))
+        rotation.start = Int(store.load(offset + 8, as: UInt16.self))
+        rotation.recordLength = Int(store.load(offset + 10, as: UInt16.self))
+        rotation.count = Int(store.load(offset + 12, as: UInt16.self))
+        if bits & PackedHead.errorBit != 0 { extendedError = store.load(offset + 14, as: UInt16.self) }
+        textLength = Int(store.load(offset + 16, as: UInt16.self))
+        soaStart = Int(store.load(offset + 18, as: UInt16.self))
+    }
+
+    /// Writes the head at `offset`. Every length was bounded by 65,535 before.
+    func write(into store: inout ByteStore, at offset: Int) {
+        var bits = rcode.rawValue & 0x0fff | UInt16(kind.rawValue) << PackedHead.kindShift
+        if authenticData { bits |= PackedHead.authenticBit }
+        if extendedError != nil { bits |= PackedHead.errorBit }
+        store.store(UInt16(truncatingIfNeeded: messageLength), at: offset)
+        store.store(UInt16(truncatingIfNeeded: questionEnd), at: offset + 2)
+        store.store(bits, at: offset + 4)
+        store.store(UInt16(truncatingIfNeeded: ttlCount), at: offset + 6)
+        store.store(UInt16(truncatingIfNeeded: rotation.start), at: offset + 8)
+        store.store(UInt16(truncatingIfNeeded: rotation.recordLength), at: offset + 10)
+        store.store(UInt16(truncatingIfNeeded: rotation.count), at: offset + 12)
+        store.store(extendedError ?? 0, at: offset + 14)
+        store.store(UInt16(truncatingIfNeeded: textLength), at: offset + 16)
+        store.store(UInt16(truncatingIfNeeded: soaStart), at: offset + 18)
+        store.store(UInt32(0), at: offset + 20)
+    }
+
+    /// Offsets of the parts from the block's start.
+    static var messageOffset: Int { size }
+    var ttlTableOffset: Int { PackedHead.size + messageLength }
+    var textOffset: Int { ttlTableOffset + 2 * ttlCount }
+    var blockLength: Int { textOffset + textLength }
+
+    /// Octets of the question's name.
+    var nameLength: Int { questionEnd - Header.size - 4 }
 }

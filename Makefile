@@ -1,0 +1,39 @@
+# Fleetwing: an index of scripts. `make deps build` on a fresh machine, then `make demo`.
+# Variables: DESTDIR, PREFIX (install); ARGS (run, bench, test).
+
+PREFIX ?= /usr
+ARGS ?=
+
+.PHONY: all deps build demo run test check bench format install clean
+
+all: build
+
+deps:          ## what build and tests need: found, installed with apt, or named
+	scripts/deps
+
+build:         ## release build into .build/release
+	scripts/build
+
+demo: build     ## real questions through the daemon, and its pools
+	scripts/deps && scripts/demo
+
+run: build     ## the daemon in the foreground on 127.0.0.1:5355
+	scripts/run $(ARGS)
+
+test:          ## everything; the last line is the sum
+	scripts/test $(ARGS)
+
+check: build   ## format, unit, scripts, binaries
+	scripts/check
+
+bench: build    ## CPU per query, cache hits and misses
+	scripts/deps && scripts/bench $(ARGS)
+
+format:        ## swift format in place
+	swift format -i -r Sources Tests Package.swift
+
+install:       ## what `make build` made; DESTDIR= PREFIX=/usr
+	scripts/install "$(DESTDIR)" "$(PREFIX)"
+
+clean:
+	rm -rf .build

@@ -1,0 +1,123 @@
+// Makes packed answers out of upstreams' responses, and out of our own failures. The engine calls it for every answer.
+//
+// What is packed is what may be given to anybody who asks the same question: the client's id, letter case and OPT are
+// put in by ReplyWriter. It must never pack a truncated message, nor records that the question does not lead to (the
+// survey saw to that). Rejected: keeping the upstream's OPT, since RFC 6891 6.2 makes it hop by hop.
+
+import DNSWire
+
+/// Makes packed answers out of upstreams' responses.
+public struct AnswerPacker: ~Copyable {
+    /// The last packed answer, from offset 0 on.
+    public private(set) var scratch = ByteStore(capacity: 96 << 10)
+    private var rewritten = ByteWriter(capacity: 64 << 10, limit: 64 << 10)
+    private let rules: AnswerLifetime
+
+    public init(settings: CacheSettings) { rules = AnswerLifetime(settings: settings) }
+
+    /// Packs a surveyed response (already matched with its query, not truncated) into `scratch`: question folded, kept
+    /// part only (rewritten where it must be), TTLs clamped, lifetime decided (RFC 2308, 9520).
+    /// nil when it cannot be used as an answer.
+    public mutating func pack(
+        _ message: Span<UInt8>, _ survey: SurveyedResponse, ttlOffsets: inout TTLOffsets, question: Question,
+        name: borrowing ByteStore, nameOffset: Int, now: Instant
+    ) -> PackedAnswer? {
+        if survey.isTruncated || survey.shape == .referral { return nil }
+        var head = PackedHead()
+        head.rcode = survey.rcode
+        head.authenticData = survey.flags & Header.authenticData != 0
+        head.extendedError = survey.extendedError
+        if survey.extendedError != nil { head.textLength = min(survey.extendedText.count, PackedHead.textLimit) }
+        let textStart = survey.extendedText.lowerBound
+        guard textStart >= 0, textStart + head.textLength <= message.count else { return nil }
+        switch survey.shape {
+        case .answer: head.kind = .positive
+        case .noData: head.kind = .noData
+        case .nameError: head.kind = .nameError
+        case .failure, .referral:
+            // Of a failure only its RCODE is worth keeping; some servers do not even send the question back.
+            head.kind = .failure
+            packQuestion(&head, question: question, name: name, nameOffset: nameOffset)
+            return finish(head, text: message, from: textStart, lifetime: rules.failureTTL)
+        }
+        guard let lifetime = packRecords(message, survey, &ttlOffsets, &head, question, name, nameOffset) else {
+            return nil
+        }
+        return finish(head, text: message, from: textStart, lifetime: lifetime)
+    }
+
+    /// Packs a failure of our own (no upstream answered) under `rcode`, with an extended error.
+    public mutating func packFailure(
+        _ rcode: ResponseCode, _ code: ExtendedErrorCode, text: String, question: Question,
+        name: borrowing ByteStore, nameOffset: Int, now: Instant
+    ) -> PackedAnswer {
+        var head = PackedHead()
+        head.rcode = rcode
+        head.kind = .failure
+        head.extendedError = code.rawValue
+        packQuestion(&head, question: question, name: name, nameOffset: nameOffset)
+        let bytes = text.utf8.span
+        head.textLength = min(bytes.count, PackedHead.textLimit)
+        return finish(head, text: bytes, from: 0, lifetime: rules.failureTTL)
+    }
+
+    /// Writes a message of a header and the question.
+    private mutating func packQuestion(
+        _ head: inout PackedHead, question: Question, name: borrowing ByteStore, nameOffset: Int
+    ) {
+        head.questionEnd = Header.size + question.nameLength + 4
+        head.messageLength = head.questionEnd
+        let base = PackedHead.messageOffset
+        PackedRecords.writeHeader(into: &scratch, base, head, answers: 0, authorities: 0)
+        scratch.copy(from: name, range: nameOffset..<nameOffset + question.nameLength, to: base + Header.size)
+        scratch.store16(question.type.rawValue, at: base + head.questionEnd - 4)
+        scratch.store16(question.recordClass, at: base + head.questionEnd - 2)
+    }
+
+    /// Copies the kept part, rewritten where it must be, and its TTLs. Returns the lifetime.
+    private mutating func packRecords(
+        _ message: Span<UInt8>, _ survey: SurveyedResponse, _ ttlOffsets: inout TTLOffsets, _ head: inout PackedHead,
+        _ question: Question, _ name: borrowing ByteStore, _ nameOffset: Int
+    ) -> UInt32? {
+        guard survey.needsRewrite else {
+            guard PackedRecords.copy(message, survey, question, name, nameOffset, &head, into: &scratch) else {
+                return nil
+            }
+            return PackedRecords.patchTTLs(survey, ttlOffsets, rules, &head, in: &scratch)
+        }
+        rewritten.removeAll(keeping: 64 << 10)
+        do throws(WireError) {
+            try rewriteResponse(message, survey, dnssecOK: question.dnssecOK, into: &rewritten)
+            if rewritten.overflowed { return nil }
+            let clean = try rewritten.withSpan(0, rewritten.count) { bytes throws(WireError) in
+                try surveyResponse(bytes, dnssecOK: question.dnssecOK, ttlOffsets: &ttlOffsets)
+            }
+            // A message that is not clean after cleaning is not understood: better no answer than a wrong one.
+            if clean.needsRewrite || clean.shape != survey.shape { return nil }
+            let copied = rewritten.withSpan(0, rewritten.count) { bytes in
+                PackedRecords.copy(bytes, clean, question, name, nameOffset, &head, into: &scratch)
+            }
+            return copied ? PackedRecords.patchTTLs(clean, ttlOffsets, rules, &head, in: &scratch) : nil
+        } catch {
+            return nil
+        }
+    }
+
+    /// Writes the head and the extended error's text.
+    private mutating func finish(
+        _ head: PackedHead, text: Span<UInt8>, from textStart: Int, lifetime: UInt32
+    ) -> PackedAnswer {
+        head.write(into: &scratch, at: 0)
+        if head.textLength > 0 {
+            scratch.copy(from: text, range: textStart..<textStart + head.textLength, to: head.textOffset)
+        }
+        var packed = PackedAnswer()
+        packed.length = head.blockLength
+        packed.kind = head.kind
+        packed.rcode = head.rcode
+        packed.lifetime = lifetime
+        packed.deniesQuestion =
+            head.kind == .nameError && scratch.load16(PackedHead.messageOffset + Header.answerCountOffset) == 0
+        return packed
+    }
+}

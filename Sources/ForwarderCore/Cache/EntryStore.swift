@@ -1,0 +1,93 @@
+// The bytes of a shard's entries and the fields of an entry's header. Only MessageCache and EntryRing touch it.
+//
+// An entry is a header of 24 octets and a packed answer, rounded up to 16. The header's first eight octets say how to
+// pass over it, so that also the smallest left-over gap can be marked. Times are whole seconds that may wrap.
+
+import DNSWire
+
+/// Entries in one block of memory; offsets are multiples of `unit`.
+struct EntryStore: ~Copyable {
+    static let unit = 16
+    static let headerSize = 24
+    static let highestFrequency: UInt8 = 3
+
+    static let kindMask: UInt8 = 0x03
+    static let dnssecBit: UInt8 = 0x04
+    static let checkingBit: UInt8 = 0x08
+    private static let frequencyOffset = 3
+    private static let groupOffset = 4
+    private static let hashOffset = 8
+    private static let storedOffset = 16
+    private static let lifetimeOffset = 20
+
+    var bytes: ByteStore
+
+    init(capacity: Int) { bytes = ByteStore(capacity: capacity) }
+
+    /// Octets that an answer of `length` takes.
+    static func size(ofAnswer length: Int) -> Int { (headerSize + length + unit - 1) / unit * unit }
+
+    func size(_ entry: Int) -> Int { Int(bytes.load(entry, as: UInt16.self)) * EntryStore.unit }
+
+    func kind(_ entry: Int) -> EntryKind { EntryKind(rawValue: bytes[entry + 2] & EntryStore.kindMask) ?? .dead }
+
+    func frequency(_ entry: Int) -> UInt8 { bytes[entry + EntryStore.frequencyOffset] }
+
+    mutating func setFrequency(_ value: UInt8, _ entry: Int) { bytes[entry + EntryStore.frequencyOffset] = value }
+
+    /// Notes a hit. Writing only while it changes keeps the line of a hot entry clean for the other workers.
+    mutating func noteHit(_ entry: Int) {
+        let frequency = frequency(entry)
+        if frequency < EntryStore.highestFrequency { setFrequency(frequency + 1, entry) }
+    }
+
+    func hash(_ entry: Int) -> UInt64 { bytes.load(entry + EntryStore.hashOffset, as: UInt64.self) }
+    func lifetime(_ entry: Int) -> UInt32 { bytes.load(entry + EntryStore.lifetimeOffset, as: UInt32.self) }
+
+    /// Seconds since it was stored. Workers read the clock once a wakeup, so one may be a little behind another.
+    func age(_ entry: Int, now: UInt32) -> UInt32 {
+        let age = now &- bytes.load(entry + EntryStore.storedOffset, as: UInt32.self)
+        return Int32(bitPattern: age) < 0 ? 0 : age
+    }
+
+    func isFresh(_ entry: Int, now: UInt32) -> Bool { age(entry, now: now) < lifetime(entry) }
+
+    /// Marks `size` octets as holding nothing.
+    mutating func markDead(_ entry: Int, size: Int) {
+        bytes.store(UInt16(truncatingIfNeeded: size / EntryStore.unit), at: entry)
+        bytes[entry + 2] = EntryKind.dead.rawValue
+    }
+
+    /// Writes an entry of `size` octets with the answer in `packed`.
+    mutating func write(
+        _ entry: Int, size: Int, _ key: CacheKey, _ kind: EntryKind, _ answer: PackedAnswer,
+        _ packed: borrowing ByteStore, lifetime: UInt32, frequency: UInt8, now: UInt32
+    ) {
+        bytes.store(UInt16(truncatingIfNeeded: size / EntryStore.unit), at: entry)
+        bytes[entry + 2] = kind.rawValue | key.flags
+        bytes.store(key.group, at: entry + EntryStore.groupOffset)
+        bytes.store(key.hash(kind), at: entry + EntryStore.hashOffset)
+        bytes.copy(from: packed, range: 0..<answer.length, to: entry + EntryStore.headerSize)
+        renew(entry, lifetime: lifetime, frequency: frequency, now: now)
+    }
+
+    private mutating func renew(_ entry: Int, lifetime: UInt32, frequency: UInt8, now: UInt32) {
+        bytes.store(now, at: entry + EntryStore.storedOffset)
+        bytes.store(lifetime, at: entry + EntryStore.lifetimeOffset)
+        setFrequency(frequency, entry)
+    }
+
+    /// Whether the entry is of this very key: every part is compared, the name octet by octet.
+    func matches(_ entry: Int, _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Bool {
+        guard bytes[entry + 2] == kind.rawValue | key.flags,
+            bytes.load(entry + EntryStore.groupOffset, as: UInt16.self) == key.group
+        else { return false }
+        let block = entry + EntryStore.headerSize
+        let question = block + PackedHead.messageOffset + Header.size
+        let head = PackedHead(bytes, at: block)
+        guard head.nameLength == key.nameLength, bytes.load16(question + key.nameLength + 2) == key.recordClass,
+            kind == .nameError || bytes.load16(question + key.nameLength) == key.type
+        else { return false }
+        return bytes.equals(question, name, key.nameOffset, count: key.nameLength)
+    }
+}

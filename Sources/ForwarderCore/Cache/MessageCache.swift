@@ -1,0 +1,287 @@
+// One shard of the cache: answers in two rings, an index to find them, ghosts of what was dropped. Bounded in bytes.
+//
+// SharedCache owns the shards and their locks. Eviction is S3-FIFO (Yang et al., SOSP 2023): new entries pass through a
+// small ring, only those asked for again reach the main one, so one pass over many names cannot wash the hot ones out.
+// Rejected: LRU (a write to a list a hit), SIEVE (leaves holes between entries of different length). Appending needs
+// neither allocator nor free lists. An expired entry stays until its turn comes: serving stale will want it.
+
+import DNSWire
+
+/// How a shard's bytes are divided.
+struct ShardLayout {
+    /// Below this the parts have no sensible size, and the cache is off.
+    static let smallest = 16 << 10
+
+    let index: Int
+    let ghosts: Int
+    let small: Int
+    let main: Int
+
+    /// One slot for 80 octets of cache: the shortest entries take 96, so buckets of eight seldom overflow.
+    init(size: Int) {
+        index = size / 10 / 64 * 64
+        ghosts = max(64, size / 64 / 64 * 64)
+        let entries = (size - index - ghosts) / 64 * 64
+        small = entries / 10 / 64 * 64
+        main = entries - small
+    }
+
+    var total: Int { index + ghosts + small + main }
+    /// The longest entry that is kept: one answer must not push out a good part of all others.
+    var entryLimit: Int { main / 8 }
+}
+
+/// A shard.
+struct MessageCache: ~Copyable {
+    /// Reinsertions that one insertion may cause before an entry goes in spite of its hits.
+    private static let longestSweep = 32
+
+    private let layout: ShardLayout
+    private var store: EntryStore
+    private var index: CacheIndex
+    private var ghosts: GhostTable
+    private var small: EntryRing
+    private var main: EntryRing
+
+    private(set) var entries = 0
+    /// Entries that deny names: while there are none, nobody need look above a name.
+    private(set) var denials = 0
+    private(set) var failures = 0
+    private(set) var hits: UInt64 = 0
+    private(set) var misses: UInt64 = 0
+    private(set) var inserts: UInt64 = 0
+    private(set) var evictions: UInt64 = 0
+    private(set) var refused: UInt64 = 0
+
+    init(layout: ShardLayout) {
+        self.layout = layout
+        store = EntryStore(capacity: layout.small + layout.main)
+        index = CacheIndex(capacity: layout.index)
+        ghosts = GhostTable(capacity: layout.ghosts)
+        small = EntryRing(base: 0, capacity: layout.small)
+        main = EntryRing(base: layout.small, capacity: layout.main)
+    }
+
+    /// Bytes in use, with the index and the ghosts as far as they are resident.
+    var bytesInUse: Int { small.used + main.used + index.bytesInUse + ghosts.bytesInUse }
+
+    mutating func noteMiss() { misses &+= 1 }
+
+    /// Writes the reply from a fresh entry of `kind` for `key`; nil when there is none.
+    mutating func answer(
+        _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore, now: UInt32, turn: UInt32,
+        writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer
+    ) -> AnswerKind? {
+        guard let entry = find(key, kind, name: name) else { return nil }
+        let age = store.age(entry, now: now)
+        guard age < store.lifetime(entry) else { return nil }
+        store.noteHit(entry)
+        hits &+= 1
+        let block = entry + EntryStore.headerSize
+        writer.write(
+            store.bytes, at: block, age: age, turn: turn, extendedError: kind == .failure ? .cachedError : nil,
+            type: kind == .nameError ? RecordType(rawValue: key.type) : nil, to: query, into: &out)
+        return PackedHead(store.bytes, at: block).kind
+    }
+
+    /// Denies `question` when a fresh NXDOMAIN of the name of `key`, above it, is kept.
+    mutating func deny(
+        _ question: EchoedQuestion, below key: CacheKey, name: borrowing ByteStore, now: UInt32,
+        writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer
+    ) -> Bool {
+        guard denials > 0, let entry = find(key, .nameError, name: name) else { return false }
+        let age = store.age(entry, now: now)
+        guard age < store.lifetime(entry) else { return false }
+        store.noteHit(entry)
+        hits &+= 1
+        writer.writeDenial(
+            store.bytes, at: entry + EntryStore.headerSize, age: age, question: question, names: name, to: query,
+            into: &out)
+        return true
+    }
+
+    /// Keeps an answer, in place of an older one of the same key.
+    mutating func keep(
+        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore, now: UInt32
+    ) {
+        var lifetime = answer.lifetime
+        var kind = EntryKind.ordinary
+        switch answer.kind {
+        case .failure:
+            kind = .failure
+            guard let backedOff = failureLifetime(lifetime, key, name: name, now: now) else { return }
+            lifetime = backedOff
+        case .nameError:
+            if answer.deniesQuestion { kind = .nameError }
+            if failures > 0 { forget(key, .failure, name: name) }
+        case .positive, .noData:
+            if failures > 0 { forget(key, .failure, name: name) }
+            // The name exists after all; the denial would hide it from the other types.
+            if denials > 0 { forget(key, .nameError, name: name) }
+        }
+        guard lifetime > 0 else { return }
+        let size = EntryStore.size(ofAnswer: answer.length)
+        guard size <= layout.entryLimit else {
+            forget(key, kind, name: name)
+            refused &+= 1
+            return
+        }
+        inserts &+= 1
+        var frequency: UInt8 = 0
+        var intoMain = size > layout.small / 4
+        let hash = key.hash(kind)
+        if let old = find(key, kind, name: name) {
+            frequency = store.frequency(old)
+            if store.size(old) == size {
+                return store.write(
+                    old, size: size, key, kind, answer, packed, lifetime: lifetime, frequency: frequency, now: now)
+            }
+            intoMain = intoMain || old >= main.base
+            remove(old)
+        } else if ghosts.recall(hash) {
+            intoMain = true
+        }
+        let entry = claim(size, intoMain: intoMain, now: now)
+        store.write(
+            entry, size: size, key, kind, answer, packed, lifetime: lifetime, frequency: frequency, now: now)
+        entries += 1
+        count(kind, 1)
+        enter(CacheIndex.slot(hash, entry), hash: hash, now: now)
+    }
+
+    /// How long a failure is kept: double the one before it (RFC 9520 3.2). nil while that one is fresh: then this is
+    /// the end of a query that was under way already, no new evidence of a lasting failure.
+    private func failureLifetime(_ first: UInt32, _ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> UInt32? {
+        guard failures > 0, let entry = find(key, .failure, name: name) else { return first }
+        let age = store.age(entry, now: now)
+        let previous = store.lifetime(entry)
+        if age < previous { return nil }
+        // Forgiven when nothing failed for twice its time since it ended.
+        return age - previous <= 2 * previous ? max(first, AnswerLifetime.afterFailure(previous)) : first
+    }
+
+    private mutating func count(_ kind: EntryKind, _ change: Int) {
+        switch kind {
+        case .nameError: denials += change
+        case .failure: failures += change
+        case .ordinary, .dead: break
+        }
+    }
+}
+
+// MARK: finding and removing
+
+extension MessageCache {
+    private func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
+        let hash = key.hash(kind)
+        let bucket = index.bucket(hash)
+        if index.isBlank(bucket) { return nil }
+        for way in 0..<CacheIndex.ways {
+            let slot = index.slot(bucket, way: way)
+            guard CacheIndex.hasTag(slot, of: hash), let entry = CacheIndex.place(slot) else { continue }
+            if store.matches(entry, key, kind, name: name) { return entry }
+        }
+        return nil
+    }
+
+    private mutating func forget(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) {
+        if let entry = find(key, kind, name: name) { remove(entry) }
+    }
+
+    /// Takes an entry out of the index and leaves its space to its ring's tail.
+    private mutating func remove(_ entry: Int) {
+        let hash = store.hash(entry)
+        index.replace(CacheIndex.slot(hash, entry), 0, hash: hash)
+        bury(entry)
+    }
+
+    private mutating func bury(_ entry: Int) {
+        entries -= 1
+        count(store.kind(entry), -1)
+        store.markDead(entry, size: store.size(entry))
+    }
+
+    /// Puts a slot into its bucket; a full one gives up its least useful entry.
+    private mutating func enter(_ slot: UInt64, hash: UInt64, now: UInt32) {
+        let bucket = index.bucket(hash)
+        var worst = 0
+        var least = Int.max
+        for way in 0..<CacheIndex.ways {
+            guard let entry = CacheIndex.place(index.slot(bucket, way: way)) else {
+                return index.set(slot, bucket, way: way)
+            }
+            let worth =
+                (store.isFresh(entry, now: now) ? 8 : 0) + Int(store.frequency(entry)) * 2
+                + (entry >= main.base ? 1 : 0)
+            if worth < least {
+                least = worth
+                worst = way
+            }
+        }
+        if let entry = CacheIndex.place(index.slot(bucket, way: worst)) {
+            evictions &+= 1
+            bury(entry)
+        }
+        index.set(slot, bucket, way: worst)
+    }
+}
+
+// MARK: making room
+
+extension MessageCache {
+    private mutating func claim(_ size: Int, intoMain: Bool, now: UInt32) -> Int {
+        if intoMain {
+            makeRoomInMain(size, now: now)
+            return main.claim(size, in: &store)
+        }
+        while !small.fits(size) { retireFromSmall(now: now) }
+        return small.claim(size, in: &store)
+    }
+
+    /// The small ring's oldest entry goes on to the main ring if it was asked for, or if there is room anyway; else it
+    /// goes, and is remembered.
+    private mutating func retireFromSmall(now: UInt32) {
+        let entry = small.tail
+        let size = store.size(entry)
+        defer { small.dropTail(size) }
+        if store.kind(entry) == .dead { return }
+        let hash = store.hash(entry)
+        let isFresh = store.isFresh(entry, now: now)
+        guard isFresh && store.frequency(entry) > 0 || main.fits(size) else {
+            // An expired entry proves nothing by its return.
+            if isFresh { ghosts.remember(hash) }
+            evictions &+= 1
+            return remove(entry)
+        }
+        makeRoomInMain(size, now: now)
+        let moved = main.claim(size, in: &store)
+        store.bytes.move(entry..<entry + size, to: moved)
+        store.setFrequency(0, moved)
+        index.replace(CacheIndex.slot(hash, entry), CacheIndex.slot(hash, moved), hash: hash)
+    }
+
+    /// Drops from the main ring's tail until `size` octets fit. Entries with hits go round again, with one hit less.
+    private mutating func makeRoomInMain(_ size: Int, now: UInt32) {
+        var reinsertions = 0
+        while !main.fits(size) {
+            let entry = main.tail
+            let length = store.size(entry)
+            guard store.kind(entry) != .dead else {
+                main.dropTail(length)
+                continue
+            }
+            let frequency = store.frequency(entry)
+            if frequency > 0, reinsertions < MessageCache.longestSweep, store.isFresh(entry, now: now) {
+                reinsertions += 1
+                let hash = store.hash(entry)
+                let moved = main.moveTailToHead(length, in: &store)
+                store.setFrequency(frequency - 1, moved)
+                index.replace(CacheIndex.slot(hash, entry), CacheIndex.slot(hash, moved), hash: hash)
+            } else {
+                evictions &+= 1
+                remove(entry)
+                main.dropTail(length)
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+// Sending a question: select a member, find a connection in its pool, write the query.
+
+import DNSWire
+
+extension Engine {
+    /// Repetitions of a query that are nobody's fault: more would let a peer keep us busy (RFC 9520 3.1).
+    static let freeRetryLimit = 6
+
+    /// Goes on with a query that may have nothing under way: the next member, or the end.
+    mutating func continueQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        guard queries.slots[slot].isOpen else { return }
+        if now >= queries.slots[slot].deadline { return failQuery(slot, now: now, into: &out) }
+        if hasLiveAttempt(slot) { return armQuery(slot) }
+        let group = Int(queries.slots[slot].question.group)
+        guard queries.slots[slot].sends < settings.groups[group].attempts, let member = chooseMember(slot, group, now)
+        else {
+            return failQuery(slot, now: now, into: &out)
+        }
+        queries.slots[slot].tried |= 1 << UInt64(member)
+        queries.slots[slot].sends += 1
+        beginAttempt(slot, member: member, needs: [], now: now, into: &out)
+    }
+
+    private func hasLiveAttempt(_ slot: Int) -> Bool {
+        var attempt = queries.slots[slot].firstAttempt
+        while attempt >= 0 {
+            if !attempts.slots[Int(attempt)].isTimedOut { return true }
+            attempt = attempts.slots[Int(attempt)].nextOfQuery
+        }
+        return false
+    }
+
+    /// The strategy's choice among those who are well and were not asked; all down means: ask anyway.
+    private mutating func chooseMember(_ slot: Int, _ group: Int, _ now: Instant) -> Int? {
+        let count = min(settings.groups[group].members.count, 64)
+        guard count > 0 else { return nil }
+        memberStates.removeAll(keepingCapacity: true)
+        for position in 0..<count {
+            let pool = settings.groups[group].members[position]
+            memberStates.append(
+                MemberState(
+                    roundTrip: pools[pool].isDatagram
+                        ? pools[pool].udpLatency.smoothed : pools[pool].tcpLatency.smoothed,
+                    inFlight: pools[pool].inFlight, isEligible: pools[pool].health.isEligible(now)))
+        }
+        let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
+        if queries.slots[slot].tried & all == all { queries.slots[slot].tried = 0 }
+        let tried = queries.slots[slot].tried
+        for mustBeWell in [true, false] {
+            candidates.removeAll(keepingCapacity: true)
+            for position in 0..<count where tried & (1 << UInt64(position)) == 0 {
+                if !mustBeWell || memberStates[position].isEligible { candidates.append(position) }
+            }
+            if !candidates.isEmpty { break }
+        }
+        guard !candidates.isEmpty else { return nil }
+        return strategies[group].choose(candidates, among: memberStates, random: &random)
+    }
+
+    /// Whether another member than those asked is left, and a sending.
+    func canAskElsewhere(_ slot: Int) -> Bool {
+        let group = Int(queries.slots[slot].question.group)
+        let count = min(settings.groups[group].members.count, 64)
+        let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
+        return queries.slots[slot].tried & all != all && queries.slots[slot].sends < settings.groups[group].attempts
+    }
+
+    /// Opens an attempt of the query at a member and looks for a connection.
+    mutating func beginAttempt(
+        _ slot: Int, member: Int, needs: AttemptNeeds, now: Instant, into out: inout ActionBuffer
+    ) {
+        let attempt = attempts.open()
+        let upstream = settings.groups[Int(queries.slots[slot].question.group)].members[member]
+        let isStream = !pools[upstream].isDatagram || needs.contains(.stream)
+        attempts.slots[Int(attempt)].state = .waiting
+        attempts.slots[Int(attempt)].query = Int32(slot)
+        attempts.slots[Int(attempt)].member = member
+        attempts.slots[Int(attempt)].upstream = upstream
+        attempts.slots[Int(attempt)].network = isStream ? .tcp : .udp
+        attempts.slots[Int(attempt)].needs = needs
+        attempts.slots[Int(attempt)].submittedAt = now
+        attempts.slots[Int(attempt)].nextOfQuery = queries.slots[slot].firstAttempt
+        queries.slots[slot].firstAttempt = attempt
+        if !submit(attempt, now: now, into: &out) { enqueue(attempt, now: now, into: &out) }
+        if queries.slots[slot].isOpen { armQuery(slot) }
+    }
+
+    /// Finds a place for a waiting attempt. False when there is none now.
+    mutating func submit(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) -> Bool {
+        let upstream = attempts.slots[Int(attempt)].upstream
+        let network = attempts.slots[Int(attempt)].network
+        var decision = decide(attempt, now)
+        if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) { decision = decide(attempt, now) }
+        switch decision {
+        case .use(let slot), .queueOn(let slot):
+            return place(attempt, slot, now: now, into: &out)
+        case .open(let reason):
+            guard let opened = open(upstream, network, reason, now: now, into: &out) else { return false }
+            return place(attempt, opened, now: now, into: &out)
+        case .wait:
+            return false
+        }
+    }
+
+    private mutating func decide(_ attempt: Int32, _ now: Instant) -> PoolDecision {
+        let upstream = attempts.slots[Int(attempt)].upstream
+        if attempts.slots[Int(attempt)].network == .udp {
+            return pools[upstream].decideDatagram(now, random: &random)
+        }
+        let fresh = attempts.slots[Int(attempt)].needs.contains(.fresh)
+        return pools[upstream].decideStream(connections.slots, fresh: fresh, now)
+    }
+
+    /// Puts an attempt behind those that wait. At the bound, or where connecting just failed, it fails instead.
+    private mutating func enqueue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+        let upstream = attempts.slots[Int(attempt)].upstream
+        let network = attempts.slots[Int(attempt)].network
+        if network == .tcp, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
+            // The last connects failed a moment ago: another member may do better than waiting here.
+            return attemptFailed(attempt, .upstream, "connection refused or failed", now: now, into: &out)
+        }
+        note(upstream, network) { $0.waited += 1 }
+        guard pools[upstream].waitingCount < pools[upstream].settings.pool.maxWaiters else {
+            return waitingFailed(attempt, now: now, into: &out)
+        }
+        if pools[upstream].waitingCount == 0 {
+            out.events.append(.atCeiling(upstream: upstream, ceiling: pools[upstream].ceiling, waiting: 1))
+        }
+        attempts.slots[Int(attempt)].timeoutAt = now + pools[upstream].settings.pool.acquireTimeout
+        attempts.slots[Int(attempt)].isQueued = true
+        pools[upstream].waitingCount += 1
+        let id = attempts.id(attempt)
+        if network == .udp { pools[upstream].datagramQueue.append(id) } else { pools[upstream].streamQueue.append(id) }
+    }
+
+    /// No place within `acquire_timeout`, or no place to wait: our own limit, never the upstream's fault.
+    mutating func waitingFailed(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+        note(attempts.slots[Int(attempt)].upstream, attempts.slots[Int(attempt)].network) { $0.waitFailed += 1 }
+        attemptFailed(attempt, .local, "no free connection to the upstream", now: now, into: &out)
+    }
+
+    /// Binds an attempt to a connection, and sends it unless the connection is still being made.
+    private mutating func place(
+        _ attempt: Int32, _ slot: Int, now: Instant, into out: inout ActionBuffer
+    ) -> Bool {
+        let upstream = attempts.slots[Int(attempt)].upstream
+        attempts.slots[Int(attempt)].connection = connections.id(slot)
+        let last = connections.slots[slot].lastAttempt
+        attempts.slots[Int(attempt)].previousOnConnection = last
+        attempts.slots[Int(attempt)].nextOnConnection = -1
+        if last >= 0 {
+            attempts.slots[Int(last)].nextOnConnection = attempt
+        } else {
+            connections.slots[slot].firstAttempt = attempt
+        }
+        connections.slots[slot].lastAttempt = attempt
+        connections.slots[slot].inFlight += 1
+        pools[upstream].inFlight += 1
+        attempts.slots[Int(attempt)].state = .assigned
+        if connections.slots[slot].state == .connecting {
+            let query = Int(attempts.slots[Int(attempt)].query)
+            let half = Interval(nanoseconds: (queries.slots[query].deadline - now).nanoseconds / 2)
+            attempts.slots[Int(attempt)].timeoutAt = now + min(half, pools[upstream].settings.pool.connectTimeout)
+            return true
+        }
+        transmit(attempt, now: now, into: &out)
+        return true
+    }
+
+    /// Writes the query of an attempt on its open connection.
+    mutating func transmit(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+        let index = Int(attempt)
+        let connection = attempts.slots[index].connection
+        let slot = Int(connection.slot)
+        guard let id = inFlight.enter(attempt, on: connection, random: &random) else {
+            // 65,536 ids and this one is full: as good as no place.
+            return waitingFailed(attempt, now: now, into: &out)
+        }
+        let upstream = attempts.slots[index].upstream
+        let network = attempts.slots[index].network
+        let isReused = connections.slots[slot].queries > 0
+        note(upstream, network) {
+            $0.queries += 1
+            if isReused { $0.reused += 1 }
+        }
+        attempts.slots[index].messageID = id
+        attempts.slots[index].state = .sent
+        attempts.slots[index].sentAt = now
+        attempts.slots[index].onReused = connections.slots[slot].responses > 0
+        attempts.slots[index].hasEDNS = !queries.slots[Int(attempts.slots[index].query)].avoidsEDNS
+        attempts.slots[index].caseBits = caseBits(attempt)
+        setTimeout(attempt, now)
+        connections.slots[slot].queries += 1
+        connections.slots[slot].usedAt = now
+        if connections.slots[slot].silentSince == nil { connections.slots[slot].silentSince = now }
+        pools[upstream].health.noteSent(now)
+        write(attempt, connection, into: &out)
+        if network == .udp {
+            retireIfSpent(slot, now: now, into: &out)
+        } else {
+            armConnection(slot, now)
+            if connections.slots[slot].queryLimit > 0,
+                connections.slots[slot].queries >= connections.slots[slot].queryLimit
+            {
+                drain(slot, .queries, now: now, into: &out)
+            }
+        }
+    }
+
+    private mutating func caseBits(_ attempt: Int32) -> UInt64 {
+        let index = Int(attempt)
+        let query = Int(attempts.slots[index].query)
+        let verifies = attempts.slots[index].needs.contains(.verifyCase)
+        let wanted =
+            settings.caseRandomization == .all
+            || (settings.caseRandomization == .udp && attempts.slots[index].network == .udp)
+        guard verifies || wanted, !pools[attempts.slots[index].upstream].hasLostCase, !queries.slots[query].avoidsCase
+        else { return 0 }
+        return random.next64() | 1
+    }
+
+    /// When to give up waiting for this sending: from the round trip, doubling with each, the last one longer.
+    private mutating func setTimeout(_ attempt: Int32, _ now: Instant) {
+        let index = Int(attempt)
+        let query = Int(attempts.slots[index].query)
+        let group = Int(queries.slots[query].question.group)
+        let upstream = attempts.slots[index].upstream
+        let sends = queries.slots[query].sends
+        let wait: Interval
+        if let configured = settings.groups[group].attemptTimeout {
+            wait = configured
+        } else {
+            let measured =
+                attempts.slots[index].network == .udp
+                ? pools[upstream].udpLatency.timeout(attempt: sends - 1)
+                : pools[upstream].tcpLatency.timeout(attempt: sends - 1)
+            wait = sends >= settings.groups[group].attempts ? max(measured, .seconds(1)) : measured
+        }
+        attempts.slots[index].timeoutAt = min(now + wait, queries.slots[query].deadline)
+    }
+
+    private mutating func write(_ attempt: Int32, _ connection: ConnectionID, into out: inout ActionBuffer) {
+        let index = Int(attempt)
+        let query = Int(attempts.slots[index].query)
+        let upstream = attempts.slots[index].upstream
+        let isStream = attempts.slots[index].network == .tcp
+        let question = queries.slots[query].question
+        var message = UpstreamQuery(
+            id: attempts.slots[index].messageID, type: question.type, recordClass: question.recordClass)
+        message.checkingDisabled = question.checkingDisabled
+        message.dnssecOK = question.dnssecOK
+        message.caseBits = attempts.slots[index].caseBits
+        message.hasEDNS = attempts.slots[index].hasEDNS
+        message.udpSize = settings.udpPayload
+        message.clientSubnet = clientSubnet
+        // Once a stream is enough: the server's answer holds for the connection (RFC 7828 3.2.1).
+        message.hasKeepalive = isStream && connections.slots[Int(connection.slot)].queries == 1
+        if settings.cookies {
+            message.cookieLength = 8 + pools[upstream].serverCookieLength
+            message.cookieOffset = upstream * 64
+        }
+        let start = out.bytes.count
+        if isStream { out.bytes.append16(0) }
+        let length = writeQuery(
+            message, name: queries.names, nameOffset: QueryTable.nameOffset(query), nameLength: question.nameLength,
+            cookies: cookies, into: &out.bytes)
+        if out.bytes.overflowed { return out.bytes.truncate(to: start) }
+        if isStream {
+            out.bytes.store16(UInt16(clamping: length), at: start)
+            out.upstream.append(.writeStream(connection, offset: start, count: length + 2))
+        } else {
+            out.upstream.append(
+                .sendDatagram(connection, attempts.id(attempt), offset: start, count: length))
+        }
+    }
+
+    /// Counts something for one transport of an upstream.
+    @inline(__always)
+    mutating func note(_ upstream: Int, _ network: UpstreamTransport, _ change: (inout PoolStatistics) -> Void) {
+        if network == .udp { change(&pools[upstream].udp) } else { change(&pools[upstream].tcp) }
+    }
+}

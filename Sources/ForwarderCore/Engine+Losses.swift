@@ -1,0 +1,173 @@
+// A connection is gone, or a datagram could not leave: whose fault is it, and what becomes of its queries.
+//
+// A local failure never counts against the upstream. A query lost with a connection that had answered before is asked
+// again at once on a fresh one, at nobody's cost, once (RFC 7766 6.2.4).
+
+import DNSWire
+
+extension Engine {
+    /// How long nothing is opened after our own machine refused.
+    static let localPause = Interval.milliseconds(100)
+
+    /// A connection (datagram or stream) is gone, or could not be opened. The runtime has closed it already.
+    public mutating func connectionLost(
+        _ connection: ConnectionID, _ failure: TransportFailure, now: Instant, into out: inout ActionBuffer
+    ) {
+        guard connections.isOpen(connection) else { return }
+        let slot = Int(connection.slot)
+        let lost = connections.slots[slot]
+        // A closing peer is the ordinary end of an idle stream; everything else is worth a line.
+        let isQuietEnd = failure == .closedByPeer && lost.inFlight == 0
+        if !isQuietEnd {
+            out.events.append(.failed(upstream: lost.upstream, network: lost.network, failure: failure))
+        }
+        let firstOrphan = orphans.count
+        detachAll(slot, now)
+        forget(slot, failure == .closedByPeer ? .peer : .error, into: &out)
+        noteLoss(lost, failure, firstOrphan, now: now, into: &out)
+        while orphans.count > firstOrphan {
+            let attempt = orphans.removeLast()
+            let query = Int(attempts.slots[Int(attempt)].query)
+            // Detached, it waits for a decision and holds no place.
+            settle(attempt, lost, failure, now: now, into: &out)
+            if queries.slots[query].isOpen { armQuery(query) }
+        }
+        prewarm(lost.upstream, now: now, into: &out)
+        serveWaiting(now: now, into: &out)
+    }
+
+    /// Takes all attempts off a connection; ids die with it.
+    private mutating func detachAll(_ slot: Int, _ now: Instant) {
+        while connections.slots[slot].firstAttempt >= 0 {
+            let attempt = connections.slots[slot].firstAttempt
+            if attempts.slots[Int(attempt)].state == .sent {
+                inFlight.remove(attempts.slots[Int(attempt)].connection, attempts.slots[Int(attempt)].messageID)
+            }
+            unlink(attempt)
+            orphans.append(attempt)
+        }
+    }
+
+    /// What the pool learns from the loss itself.
+    private mutating func noteLoss(
+        _ lost: Connection, _ failure: TransportFailure, _ firstOrphan: Int, now: Instant, into out: inout ActionBuffer
+    ) {
+        let upstream = lost.upstream
+        if failure == .networkUnreachable {
+            pools[upstream].health.noteUnreachable(now)
+        } else if failure.fault == .local {
+            pools[upstream].blockedUntil = now + Engine.localPause
+            wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].blockedUntil)
+        } else if lost.network == .tcp && lost.state == .connecting {
+            noteConnectFailure(upstream, now)
+        }
+        if lost.network == .tcp && lost.state != .connecting && failure == .closedByPeer && lost.inFlight == 0 {
+            learnIdle(upstream, now - lost.usedAt, into: &out)
+        }
+        if lost.network == .tcp && lost.inFlight > 0 && lost.responses > 0 && failure.fault == .upstream {
+            // It closes after so many answers: do not pipeline more than that for a while.
+            pools[upstream].pipelineLimit = max(1, min(pools[upstream].pipelineLimit, lost.responses))
+            pools[upstream].answersInRow = 0
+        }
+        let isEvidence = failure.fault == .upstream || failure.fault == .path
+        // A stream that answered before may have been closed for its age; a refusing port is refusing now.
+        guard isEvidence, orphans.count > firstOrphan, lost.responses == 0 || lost.network == .udp else { return }
+        let query = Int(attempts.slots[Int(orphans[firstOrphan])].query)
+        noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+    }
+
+    private mutating func noteConnectFailure(_ upstream: Int, _ now: Instant) {
+        let doubled = Interval(nanoseconds: pools[upstream].connectPause.nanoseconds * 2)
+        pools[upstream].connectPause = min(max(doubled, .milliseconds(100)), .seconds(1))
+        pools[upstream].connectBlockedUntil = now + pools[upstream].connectPause
+        wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].connectBlockedUntil)
+    }
+
+    /// A failure that is the upstream's or the path's, counted once for each name.
+    mutating func noteFailure(_ upstream: Int, nameHash: UInt64, _ now: Instant, into out: inout ActionBuffer) {
+        if pools[upstream].health.noteFailure(nameHash: nameHash, now) { out.events.append(.down(upstream: upstream)) }
+    }
+
+    /// The peer closed a stream that was idle for so long: next time we close first.
+    private mutating func learnIdle(_ upstream: Int, _ idle: Interval, into out: inout ActionBuffer) {
+        guard pools[upstream].settings.pool.learnIdle, idle < pools[upstream].settings.pool.idleTimeout else { return }
+        let floor = max(idle, .milliseconds(200))
+        if let known = pools[upstream].learnedIdle, known <= floor { return }
+        pools[upstream].learnedIdle = floor
+        pools[upstream].ownIdleCloses = 0
+        out.events.append(.learnedIdle(upstream: upstream, floor))
+    }
+
+    /// Now and then the learned limit is tried a little longer: the peer may have changed its mind.
+    mutating func noteOwnIdleClose(_ upstream: Int) {
+        guard let learned = pools[upstream].learnedIdle else { return }
+        pools[upstream].ownIdleCloses += 1
+        guard pools[upstream].ownIdleCloses >= 8 else { return }
+        pools[upstream].ownIdleCloses = 0
+        let longer = Interval(nanoseconds: learned.nanoseconds / 4 * 5)
+        pools[upstream].learnedIdle = longer < pools[upstream].settings.pool.idleTimeout ? longer : nil
+    }
+
+    /// Decides about one attempt of a lost connection. It is on no list of a connection any more.
+    private mutating func settle(
+        _ attempt: Int32, _ lost: Connection, _ failure: TransportFailure, now: Instant, into out: inout ActionBuffer
+    ) {
+        let index = Int(attempt)
+        let wasSent = attempts.slots[index].state == .sent
+        let onReused = attempts.slots[index].onReused
+        let needs = attempts.slots[index].needs
+        attempts.slots[index].state = .waiting
+        attempts.slots[index].connection = ConnectionID(slot: 0, generation: 0)
+        if attempts.slots[index].isTimedOut {
+            // It was given up already; only its answer was awaited.
+            return attemptFailed(attempt, failure.fault, "connection lost", now: now, into: &out)
+        }
+        if failure == .messageTooLong { return askAgain(attempt, needs.union(.stream), now: now, into: &out) }
+        if failure.fault == .local {
+            if failure == .networkUnreachable {
+                return attemptFailed(attempt, .local, "network unreachable", now: now, into: &out)
+            }
+            return askAgain(attempt, needs, at: .local, now: now, into: &out)
+        }
+        if lost.network == .tcp {
+            let isStale = wasSent && onReused && pools[lost.upstream].settings.pool.retryStale
+            if isStale && !needs.contains(.fresh) {
+                pools[lost.upstream].tcp.staleRetries += 1
+                return askAgain(attempt, needs.union(.fresh), now: now, into: &out)
+            }
+        } else if !needs.contains(.fresh) {
+            // An ICMP error may be a middlebox's, or meant for an old query: once more from another socket.
+            return askAgain(attempt, needs.union(.fresh), now: now, into: &out)
+        }
+        attemptFailed(attempt, failure.fault, text(failure), now: now, into: &out)
+    }
+
+    private func text(_ failure: TransportFailure) -> String {
+        switch failure {
+        case .refused: "connection refused"
+        case .reset: "connection reset"
+        case .closedByPeer: "connection closed by the upstream"
+        case .timedOut: "connecting took too long"
+        case .hostUnreachable: "host unreachable"
+        case .protocolError: "protocol error on the connection"
+        default: "connection failed"
+        }
+    }
+
+    /// One datagram could not be sent; the socket is still good. Sent again shortly, at nobody's cost.
+    public mutating func sendFailed(
+        _ attempt: AttemptID, _ failure: TransportFailure, now: Instant, into out: inout ActionBuffer
+    ) {
+        guard let slot = attempts.find(attempt), attempts.slots[Int(slot)].state == .sent else { return }
+        let query = Int(attempts.slots[Int(slot)].query)
+        let upstream = attempts.slots[Int(slot)].upstream
+        note(upstream, attempts.slots[Int(slot)].network) { $0.failures[failure.fault.rawIndex] += 1 }
+        if failure == .messageTooLong {
+            askAgain(slot, attempts.slots[Int(slot)].needs.union(.stream), now: now, into: &out)
+        } else {
+            attempts.slots[Int(slot)].wasUnsent = true
+            attempts.slots[Int(slot)].timeoutAt = now + .milliseconds(20)
+        }
+        if queries.slots[query].isOpen { armQuery(query) }
+    }
+}

@@ -1,0 +1,184 @@
+// What becomes due: attempts' and queries' deadlines, idle limits, ages, silences, pauses that end.
+//
+// One timer a query, one a connection, one an upstream. A timer that fires finds out by itself what is due and sets
+// itself anew; so a moved deadline costs nothing unless it moved nearer.
+
+import DNSWire
+
+extension Engine {
+    /// Runs whatever is due at `now`. Call once a wakeup, after the events.
+    public mutating func advance(to now: Instant, into out: inout ActionBuffer) {
+        if !hasStarted {
+            hasStarted = true
+            for upstream in pools.indices { prewarm(upstream, now: now, into: &out) }
+        }
+        inFlight.expire(now)
+        dueTimers.removeAll(keepingCapacity: true)
+        wheel.collectDue(now, into: &dueTimers)
+        guard !dueTimers.isEmpty else { return }
+        // `dueTimers` is not appended to while it is walked: timers set now are due in a later call.
+        for position in dueTimers.indices {
+            let id = TimerID(raw: dueTimers[position])
+            switch id.kind {
+            case .query: queryDue(id.slot, now: now, into: &out)
+            case .connection: connectionDue(id.slot, now: now, into: &out)
+            case .upstream: prewarm(id.slot, now: now, into: &out)
+            case nil: break
+            }
+        }
+        serveWaiting(now: now, into: &out)
+    }
+
+    /// Sets a query's timer to the nearest of its deadlines.
+    mutating func armQuery(_ slot: Int) {
+        var at = queries.slots[slot].deadline
+        var attempt = queries.slots[slot].firstAttempt
+        while attempt >= 0 {
+            if !attempts.slots[Int(attempt)].isTimedOut { at = min(at, attempts.slots[Int(attempt)].timeoutAt) }
+            attempt = attempts.slots[Int(attempt)].nextOfQuery
+        }
+        wheel.schedule(TimerID(.query, slot), at: at)
+    }
+
+    private mutating func queryDue(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        guard slot < queries.slots.count, queries.slots[slot].isOpen else { return }
+        let generation = queries.slots[slot].generation
+        if now >= queries.slots[slot].deadline { noteUnanswered(slot, now: now, into: &out) }
+        var attempt = queries.slots[slot].firstAttempt
+        while attempt >= 0, now < queries.slots[slot].deadline {
+            let following = attempts.slots[Int(attempt)].nextOfQuery
+            if !attempts.slots[Int(attempt)].isTimedOut && attempts.slots[Int(attempt)].timeoutAt <= now {
+                attemptDue(attempt, now: now, into: &out)
+                // One at a time: what follows may have changed the list, the timer fires again at once if need be.
+                break
+            }
+            attempt = following
+        }
+        guard queries.slots[slot].isOpen, queries.slots[slot].generation == generation else { return }
+        continueQuery(slot, now: now, into: &out)
+    }
+
+    /// The deadline came while an attempt was out: that upstream did not answer.
+    private mutating func noteUnanswered(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        var attempt = queries.slots[slot].firstAttempt
+        while attempt >= 0 {
+            let index = Int(attempt)
+            if attempts.slots[index].state == .sent && !attempts.slots[index].isTimedOut {
+                timedOut(attempt, now: now, into: &out)
+            }
+            attempt = attempts.slots[index].nextOfQuery
+        }
+    }
+
+    private mutating func attemptDue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+        switch attempts.slots[Int(attempt)].state {
+        case .gone: break
+        case .waiting: waitingFailed(attempt, now: now, into: &out)
+        case .assigned: attemptFailed(attempt, .path, "connecting took too long", now: now, into: &out)
+        case .sent:
+            if attempts.slots[Int(attempt)].wasUnsent {
+                askAgain(attempt, attempts.slots[Int(attempt)].needs, now: now, into: &out)
+            } else {
+                timedOut(attempt, now: now, into: &out)
+            }
+        }
+    }
+
+    /// A sending went unanswered. It stays in flight, for its answer may still come; the query goes on elsewhere.
+    private mutating func timedOut(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+        let index = Int(attempt)
+        let upstream = attempts.slots[index].upstream
+        let network = attempts.slots[index].network
+        let slot = Int(attempts.slots[index].connection.slot)
+        let query = Int(attempts.slots[index].query)
+        attempts.slots[index].isTimedOut = true
+        note(upstream, network) {
+            $0.timeouts += 1
+            $0.failures[Fault.path.rawIndex] += 1
+        }
+        let waited = now - attempts.slots[index].sentAt
+        if network == .udp { pools[upstream].udpLatency.noteTimeout(after: waited) }
+        if network == .tcp { pools[upstream].tcpLatency.noteTimeout(after: waited) }
+        queries.slots[query].failure = QueryFailure()
+        noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+        connections.slots[slot].timeoutsInRow += 1
+        guard connections.slots[slot].timeoutsInRow >= UpstreamPool.timeoutsToQuarantine else { return }
+        if network == .udp {
+            // A socket bound to an address that we no longer have never hears anything: replace it.
+            drain(slot, .error, now: now, into: &out)
+        } else if connections.slots[slot].state == .ready {
+            connections.slots[slot].state = .quarantined
+        }
+    }
+
+    /// Sets a connection's timer, or moves it nearer.
+    mutating func armConnection(_ slot: Int, _ now: Instant) {
+        let at = connectionDeadline(slot)
+        let id = TimerID(.connection, slot)
+        if let set = wheel.deadline(of: id), set <= at { return }
+        wheel.schedule(id, at: at)
+    }
+
+    private func connectionDeadline(_ slot: Int) -> Instant {
+        let upstream = connections.slots[slot].upstream
+        let agesAt = connections.slots[slot].agesAt
+        if connections.slots[slot].network == .udp { return agesAt }
+        if connections.slots[slot].state == .connecting {
+            return connections.slots[slot].openedAt + pools[upstream].settings.pool.connectTimeout
+        }
+        if let since = connections.slots[slot].silentSince { return since + UpstreamPool.silenceLimit }
+        guard connections.slots[slot].inFlight == 0 else { return agesAt }
+        return min(agesAt, connections.slots[slot].usedAt + pools[upstream].idleLimit(connections.slots[slot]))
+    }
+
+    private mutating func connectionDue(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        guard slot < connections.slots.count, connections.slots[slot].state != .free else { return }
+        if connections.slots[slot].network == .udp {
+            retireIfSpent(slot, now: now, into: &out)
+        } else {
+            streamDue(slot, now: now, into: &out)
+        }
+        guard connections.slots[slot].state != .free else { return }
+        // What is overdue and could not be done (a busy socket past its age) is looked at again in a second.
+        let at = connectionDeadline(slot)
+        wheel.schedule(TimerID(.connection, slot), at: at > now ? at : now + .seconds(1))
+    }
+
+    private mutating func streamDue(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        let stream = connections.slots[slot]
+        let id = connections.id(slot)
+        switch stream.state {
+        case .free: return
+        case .connecting:
+            guard now >= stream.openedAt + pools[stream.upstream].settings.pool.connectTimeout else { return }
+            out.upstream.append(.close(id))
+            connectionLost(id, .timedOut, now: now, into: &out)
+        case .ready, .quarantined, .draining:
+            if let since = stream.silentSince, now >= since + UpstreamPool.silenceLimit {
+                out.upstream.append(.close(id))
+                return connectionLost(id, .timedOut, now: now, into: &out)
+            }
+            if now >= stream.agesAt { return drain(slot, .age, now: now, into: &out) }
+            let isIdle = stream.inFlight == 0 && stream.silentSince == nil
+            guard isIdle, now >= stream.usedAt + pools[stream.upstream].idleLimit(stream) else { return }
+            let kept = pools[stream.upstream].settings.pool.minConnections
+            if pools[stream.upstream].streams.count > kept { close(slot, .idle, now: now, into: &out) }
+        }
+    }
+
+    /// Opens the streams that are to stand ready: `prewarm` at the start, `min_connections` always.
+    mutating func prewarm(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
+        guard pools[upstream].wantsPrewarm, !isStopping else { return }
+        let pool = pools[upstream].settings.pool
+        let isFirst = pools[upstream].tcp.opened.allSatisfy { $0 == 0 }
+        let wanted = min(max(pool.minConnections, isFirst ? pool.prewarm : 0), pools[upstream].ceiling)
+        while pools[upstream].streams.count < wanted, pools[upstream].hasRoom {
+            let pausedUntil = max(pools[upstream].connectBlockedUntil, pools[upstream].blockedUntil)
+            if now < pausedUntil {
+                return wheel.schedule(TimerID(.upstream, upstream), at: pausedUntil)
+            }
+            guard open(upstream, .tcp, .prewarm, now: now, into: &out) != nil else { return }
+        }
+        pools[upstream].wantsPrewarm = false
+    }
+}

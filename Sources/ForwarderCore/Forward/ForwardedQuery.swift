@@ -1,0 +1,86 @@
+// One question on its way upstream, and its table: everything that must be remembered until it is answered.
+//
+// Clients that ask the same join it; its attempts are sendings to upstreams. A query is found by slot and generation,
+// never by closure. The engine alone changes it.
+
+import DNSWire
+
+/// The last thing that went wrong with a query; decides what a client is told when nothing is left to try.
+struct QueryFailure {
+    var fault = Fault.upstream
+    var code = ExtendedErrorCode.noReachableAuthority
+    var text: String = "no upstream answered in time"
+}
+
+/// A question in flight.
+struct ForwardedQuery {
+    var isOpen = false
+    var generation: UInt32 = 0
+    var question = Question(
+        nameLength: 0, labelCount: 0, type: .a, recordClass: 0, dnssecOK: false, checkingDisabled: false, group: 0,
+        nameHash: 0)
+    /// Key in the coalescer's table; 0 when the query cannot be joined.
+    var joinKey: UInt64 = 0
+    var startedAt = Instant(nanoseconds: 0)
+    var deadline = Instant(nanoseconds: 0)
+    /// Heads of linked lists, -1 = empty.
+    var firstWaiter: Int32 = -1
+    var firstAttempt: Int32 = -1
+    /// Sends that count against `attempts`.
+    var sends = 0
+    /// Repetitions that are nobody's fault (lost with a reused connection, TC, near miss, no EDNS): bounded too.
+    var freeRetries = 0
+    /// Members of the group that were asked, by position.
+    var tried: UInt64 = 0
+    /// Set after FORMERR or NOTIMP without OPT: this query goes without EDNS (RFC 6891 7).
+    var avoidsEDNS = false
+    /// Set when letter case got lost and TCP could not tell why: sent folded.
+    var avoidsCase = false
+    var failure = QueryFailure()
+}
+
+/// The slots of all questions in flight, and their folded names.
+struct QueryTable: ~Copyable {
+    static let nameRoom = 256
+    /// The most questions in flight of this worker.
+    let limit: Int
+    private(set) var count = 0
+    private(set) var peak = 0
+    var slots: [ForwardedQuery] = []
+    /// The name of slot i begins at i * 256.
+    var names: ByteStore
+    private var free: [Int] = []
+
+    init(limit: Int) {
+        self.limit = limit
+        names = ByteStore(capacity: limit * QueryTable.nameRoom)
+        slots.reserveCapacity(min(limit, 1024))
+    }
+
+    /// Opens a slot; nil at the limit.
+    mutating func open() -> Int? {
+        guard count < limit else { return nil }
+        let slot: Int
+        if let last = free.popLast() {
+            slot = last
+        } else {
+            slot = slots.count
+            slots.append(ForwardedQuery())
+        }
+        let generation = slots[slot].generation &+ 1
+        slots[slot] = ForwardedQuery()
+        slots[slot].generation = generation
+        slots[slot].isOpen = true
+        count += 1
+        peak = max(peak, count)
+        return slot
+    }
+
+    mutating func close(_ slot: Int) {
+        slots[slot].isOpen = false
+        count -= 1
+        free.append(slot)
+    }
+
+    static func nameOffset(_ slot: Int) -> Int { slot * nameRoom }
+}

@@ -1,0 +1,168 @@
+// The pool of one upstream in one worker: its sockets and streams, its ceiling, who waits, and what was learned.
+//
+// One ceiling holds for UDP and TCP together, opening, open and draining sockets counted. The pool decides; opening and
+// closing themselves are actions of the engine. Part D of the field study argues the numbers.
+
+import DNSWire
+
+/// How a query is to be carried.
+enum PoolDecision: Equatable {
+    /// On this open connection.
+    case use(Int)
+    /// On a new one.
+    case open(OpenReason)
+    /// On a stream that still connects.
+    case queueOn(Int)
+    /// Not now: the ceiling is reached.
+    case wait
+}
+
+/// Pool state of one upstream.
+struct UpstreamPool {
+    /// Queries that one UDP socket should carry at once before another is opened.
+    static let comfortableInFlight = 16
+    static let connectingLimit = 2
+    /// No byte since the oldest unanswered query for so long: no more queries on the stream.
+    static let quarantineAfter = Interval.seconds(1)
+    /// ... and so long: closed. "Noticed within 3 s."
+    static let silenceLimit = Interval.milliseconds(2_500)
+    static let timeoutsToQuarantine = 3
+
+    let index: Int
+    let settings: UpstreamSettings
+    /// This worker's part of `max_connections`.
+    let ceiling: Int
+    /// Open connections by slot; draining ones are only counted.
+    var datagrams: [Int] = []
+    var streams: [Int] = []
+    var drainingDatagrams = 0
+    var drainingStreams = 0
+    /// Attempts that wait for a place, by transport, and how many of them still do.
+    var datagramQueue = WaitQueue()
+    var streamQueue = WaitQueue()
+    var waitingCount = 0
+
+    var udpLatency = LatencyEstimate()
+    var tcpLatency = LatencyEstimate()
+    var health = UpstreamHealth()
+    var inFlight = 0
+    /// After a local failure to open: not before.
+    var blockedUntil = Instant(nanoseconds: 0)
+    /// After a refused or failed connect: not before, doubling.
+    var connectBlockedUntil = Instant(nanoseconds: 0)
+    var connectPause = Interval.zero
+    /// Pipelining limit learned from a peer that closes after n answers.
+    var pipelineLimit: Int
+    var answersInRow = 0
+    /// How long the peer was seen to keep an idle connection.
+    var learnedIdle: Interval?
+    var ownIdleCloses = 0
+    /// Verified: the peer does not keep letter case, 0x20 is off toward it.
+    var hasLostCase = false
+    /// Octets of the server's cookie; 0 = it has shown none (RFC 7873).
+    var serverCookieLength = 0
+    var wantsPrewarm: Bool
+
+    var udp: PoolStatistics
+    var tcp: PoolStatistics
+    var peak = 0
+
+    init(index: Int, settings: UpstreamSettings, ceiling: Int) {
+        self.index = index
+        self.settings = settings
+        self.ceiling = max(1, ceiling)
+        pipelineLimit = max(1, settings.pool.maxInflight)
+        wantsPrewarm = settings.transport == .tcp && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
+        udp = PoolStatistics(upstream: settings.name, address: settings.endpoint, network: "udp")
+        tcp = PoolStatistics(upstream: settings.name, address: settings.endpoint, network: "tcp")
+    }
+
+    /// Whether queries go over UDP first.
+    var isDatagram: Bool { settings.transport == .udp }
+
+    /// Sockets that count against the ceiling.
+    var openCount: Int { datagrams.count + streams.count + drainingDatagrams + drainingStreams }
+    var hasRoom: Bool { openCount < ceiling }
+
+    /// Places that datagram sockets leave to TCP, so that a truncated answer never waits for them.
+    private var streamReserve: Int { settings.transport == .udp && ceiling >= 4 ? 1 : 0 }
+
+    /// Sockets worth having now: several even at low load (each is a secret port), more as more is in flight.
+    func datagramTarget() -> Int {
+        let most = max(1, ceiling - streamReserve)
+        let least = min(most, max(1, ceiling / 2))
+        return min(most, max(least, (inFlight + Self.comfortableInFlight) / Self.comfortableInFlight))
+    }
+
+    /// Which UDP socket carries the next query. Picked at random: knowing one port is worth little.
+    func decideDatagram(_ now: Instant, random: inout RandomSource) -> PoolDecision {
+        let mayOpen = openCount < ceiling - streamReserve && now >= blockedUntil
+        if mayOpen && datagrams.count < datagramTarget() {
+            if datagrams.isEmpty { return .open(udp.queries == 0 ? .cold : .replace) }
+            return .open(datagrams.count < max(1, ceiling / 2) ? .replace : .growth)
+        }
+        guard !datagrams.isEmpty else { return hasRoom && now >= blockedUntil ? .open(.cold) : .wait }
+        return .use(datagrams[random.below(datagrams.count)])
+    }
+
+    /// Which stream carries the next query: the least loaded, the most recently used of equals; another is opened when
+    /// all are half full. A `fresh` one was opened for the purpose or heard from within the last second.
+    func decideStream(
+        _ connections: [Connection], fresh: Bool, _ now: Instant
+    ) -> PoolDecision {
+        var best = -1
+        var joinable = -1
+        var connecting = 0
+        for slot in streams {
+            let stream = connections[slot]
+            if stream.state == .connecting {
+                connecting += 1
+                if stream.inFlight < pipelineLimit, joinable < 0 || stream.inFlight < connections[joinable].inFlight {
+                    joinable = slot
+                }
+                continue
+            }
+            guard stream.state == .ready, stream.inFlight < pipelineLimit, isHeardFrom(stream, now) else { continue }
+            if fresh && !isFresh(stream, now) { continue }
+            if best < 0 || stream.inFlight < connections[best].inFlight
+                || (stream.inFlight == connections[best].inFlight && stream.usedAt > connections[best].usedAt)
+            {
+                best = slot
+            }
+        }
+        let isComfortable = best >= 0 && connections[best].inFlight < max(1, pipelineLimit / 2)
+        if isComfortable { return .use(best) }
+        let mayOpen = hasRoom && connecting < Self.connectingLimit && now >= blockedUntil && now >= connectBlockedUntil
+        if mayOpen && (joinable < 0 || connections[joinable].inFlight >= max(1, pipelineLimit / 2)) {
+            return .open(streams.isEmpty ? .cold : .growth)
+        }
+        if best >= 0 { return .use(best) }
+        if joinable >= 0 { return .queueOn(joinable) }
+        return .wait
+    }
+
+    /// Not silent for longer than a healthy stream is.
+    private func isHeardFrom(_ stream: Connection, _ now: Instant) -> Bool {
+        guard let since = stream.silentSince else { return true }
+        return now - since <= max(Self.quarantineAfter, tcpLatency.timeout(attempt: 1))
+    }
+
+    private func isFresh(_ stream: Connection, _ now: Instant) -> Bool {
+        if stream.queries == 0 { return now - stream.openedAt < .seconds(1) }
+        guard let received = stream.receivedAt else { return false }
+        return now - received < .seconds(1)
+    }
+
+    /// How long an idle stream is kept: our limit, shortened to what the peer is known to allow.
+    func idleLimit(_ stream: Connection) -> Interval {
+        var limit = settings.pool.idleTimeout
+        if settings.pool.learnIdle, let learned = learnedIdle {
+            limit = min(limit, Interval(nanoseconds: learned.nanoseconds / 5 * 4))
+        }
+        if let announced = stream.announcedIdle { limit = min(limit, announced) }
+        return max(limit, .milliseconds(100))
+    }
+
+    /// How many sockets may drain at once: replaced a few at a time, never all.
+    var drainingLimit: Int { max(1, ceiling / 5) }
+}

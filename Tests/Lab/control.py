@@ -1,0 +1,84 @@
+"""The control channel of the lab upstream: one JSON object in a line in, one JSON object in a line out, over TCP.
+
+Commands: counters, reset, set (with "options"), options, asked (with "name" and "type"), stop, start, drop_connections,
+quit. `stop` closes both DNS sockets, so that UDP gets ICMP and TCP a refusal; `start` binds the same port again.
+"""
+
+import json
+import socket
+
+import wire
+
+
+class Control:
+    def __init__(self, loop, lab, address):
+        self.loop, self.lab = loop, lab
+        self.listener = socket.create_server((address, 0), family=lab.family, backlog=16)
+        self.listener.setblocking(False)
+        loop.watch(self.listener.fileno(), self._acceptable)
+
+    @property
+    def port(self):
+        return self.listener.getsockname()[1]
+
+    def _acceptable(self, *_):
+        try:
+            connection, _ = self.listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        received = bytearray()
+        self.loop.watch(connection.fileno(), lambda *_: self._readable(connection, received))
+
+    def _readable(self, connection, received):
+        try:
+            data = connection.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.loop.forget(connection.fileno())
+            connection.close()
+            return
+        received += data
+        while b"\n" in received:
+            line, _, rest = bytes(received).partition(b"\n")
+            received[:] = rest
+            answer = json.dumps(self._answer(line)).encode() + b"\n"
+            connection.setblocking(True)
+            connection.sendall(answer)
+            connection.setblocking(False)
+
+    def _answer(self, line):
+        try:
+            command = json.loads(line)
+            verb = command.get("command")
+            if verb not in COMMANDS:
+                return {"error": f"unknown command {verb!r}"}
+            return COMMANDS[verb](self.lab, command) or {"ok": True}
+        except (ValueError, KeyError, AttributeError, OSError) as error:
+            return {"error": str(error)}
+
+
+def _asked(lab, command):
+    key = (wire.encode_name(command["name"].lower()), command.get("type", wire.A))
+    return {"asked": lab.server.counters.asked.get(key, 0)}
+
+
+def _drop_connections(lab, command):
+    for channel in list(lab.tcp.channels) if lab.tcp else []:
+        channel.close(command.get("reset", False))
+
+
+COMMANDS = {
+    "counters": lambda lab, command: lab.server.counters.report(),
+    "reset": lambda lab, command: lab.server.counters.reset(),
+    "set": lambda lab, command: lab.set(command["options"]),
+    "options": lambda lab, command: lab.server.options.report(),
+    "asked": _asked,
+    "stop": lambda lab, command: lab.stop(),
+    "start": lambda lab, command: lab.start(),
+    "drop_connections": _drop_connections,
+    "quit": lambda lab, command: lab.quit(),
+}

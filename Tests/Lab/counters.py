@@ -1,0 +1,125 @@
+"""What the lab upstream saw: the numbers that tests assert on. Called once for every query and connection.
+
+Tables are bounded: names are counted up to NAME_LIMIT different ones, ids per port up to 65536.
+"""
+
+from wire import AD, CD, RD
+
+NAME_LIMIT = 200000
+
+
+class Counters:
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.udp = self.tcp = self.malformed = 0
+        self.answered = 0
+        self.ports = {}
+        self.ids = set()
+        self.port_ids = {}
+        self.id_repeats = 0
+        self.asked = {}
+        self.names = {}
+        self.in_flight = getattr(self, "in_flight", 0)
+        self.max_in_flight = self.in_flight
+        self.in_flight_questions = getattr(self, "in_flight_questions", {})
+        self.duplicates = 0
+        self.case_mixed = self.with_cookie = self.with_server_cookie = 0
+        self.client_cookies = set()
+        self.options = {}
+        self.flags = {"do": 0, "cd": 0, "ad": 0, "rd": 0, "edns": 0}
+        self.sizes = {}
+        self.connections_opened = 0
+        self.connections_open = getattr(self, "connections_open", 0)
+        self.connections_peak = self.connections_open
+        self.connections_closed_by_peer = 0
+        self.peak_pipelined = 0
+
+    def query(self, query):
+        """Counts one query; returns how often its question was asked so far."""
+        if query.transport == "udp":
+            self.udp += 1
+            port = query.peer[1]
+            self.ports[port] = self.ports.get(port, 0) + 1
+            seen = self.port_ids.setdefault(port, set())
+            if query.id in seen:
+                self.id_repeats += 1
+            seen.add(query.id)
+        else:
+            self.tcp += 1
+        self.ids.add(query.id)
+        flags, table = query.flags, self.flags
+        if flags & RD:
+            table["rd"] += 1
+        if flags & CD:
+            table["cd"] += 1
+        if flags & AD:
+            table["ad"] += 1
+        if query.edns:
+            self._edns(query)
+        if query.question[:len(query.name)] != query.name:
+            self.case_mixed += 1
+        return self._name(query)
+
+    def _edns(self, query):
+        self.flags["edns"] += 1
+        if query.do:
+            self.flags["do"] += 1
+        self.sizes[query.udp_size] = self.sizes.get(query.udp_size, 0) + 1
+        for code, body in query.options:
+            self.options[code] = self.options.get(code, 0) + 1
+            if code == 10:
+                self.with_cookie += 1
+                self.client_cookies.add(body[:8])
+                if len(body) > 8:
+                    self.with_server_cookie += 1
+
+    def _name(self, query):
+        key = (query.name, query.qtype)
+        if len(self.asked) >= NAME_LIMIT and key not in self.asked:
+            return 1
+        count = self.asked.get(key, 0) + 1
+        self.asked[key] = count
+        return count
+
+    def begin(self, query):
+        """A query whose answer will come later."""
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        key = (query.name, query.qtype, query.do, query.flags & CD)
+        count = self.in_flight_questions.get(key, 0)
+        if count:
+            self.duplicates += 1
+        self.in_flight_questions[key] = count + 1
+        return key
+
+    def end(self, key):
+        self.in_flight -= 1
+        count = self.in_flight_questions.get(key, 1) - 1
+        if count:
+            self.in_flight_questions[key] = count
+        else:
+            self.in_flight_questions.pop(key, None)
+
+    def opened(self):
+        self.connections_opened += 1
+        self.connections_open += 1
+        self.connections_peak = max(self.connections_peak, self.connections_open)
+
+    def closed(self):
+        self.connections_open -= 1
+
+    def report(self):
+        """All of it as plain values for JSON."""
+        plain = ("udp", "tcp", "malformed", "answered", "id_repeats", "in_flight", "max_in_flight", "duplicates",
+                 "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
+                 "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
+                 "peak_pipelined", "ports")
+        report = {name: getattr(self, name) for name in plain}
+        report["queries"] = self.udp + self.tcp
+        report["distinct_ports"] = len(self.ports)
+        report["distinct_ids"] = len(self.ids)
+        report["distinct_names"] = len(self.asked)
+        report["distinct_client_cookies"] = len(self.client_cookies)
+        return report

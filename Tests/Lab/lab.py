@@ -1,0 +1,89 @@
+"""The lab upstream as tests use it: a subprocess with a control channel.
+
+    with Lab(delay=50) as lab:
+        ... lab.port ... lab.counters()["max_in_flight"] ... lab.set(silent=True)
+"""
+
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+
+PROGRAM = pathlib.Path(__file__).with_name("lab_upstream.py")
+
+
+class Lab:
+    def __init__(self, address="127.0.0.1", port=0, seed=1, **options):
+        self.address, self.options = address, options
+        command = [sys.executable, str(PROGRAM), "--address", address, "--port", str(port), "--seed", str(seed),
+                   "--until-eof"]
+        if options.pop("refuse_tcp", False):
+            command.append("--refuse-tcp")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the lab upstream did not start")
+        hello = json.loads(line)
+        self.port = hello["port"]
+        self.channel = socket.create_connection((address, hello["control"]), timeout=10)
+        self.lines = self.channel.makefile("r")
+        if options:
+            self.set(**options)
+
+    @property
+    def url(self):
+        """The upstream URL for UDP (with TCP where TC asks for it)."""
+        return f"udp://{self._host()}:{self.port}"
+
+    @property
+    def tcp_url(self):
+        return f"tcp://{self._host()}:{self.port}"
+
+    def _host(self):
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+    def command(self, command, **parameters):
+        self.channel.sendall(json.dumps({"command": command, **parameters}).encode() + b"\n")
+        answer = json.loads(self.lines.readline())
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+    def counters(self):
+        return self.command("counters")
+
+    def reset(self):
+        self.command("reset")
+
+    def set(self, **options):
+        self.command("set", options=options)
+
+    def asked(self, name, qtype=1):
+        """How often a question arrived."""
+        return self.command("asked", name=name, type=qtype)["asked"]
+
+    def stop_listening(self):
+        self.command("stop")
+
+    def start_listening(self):
+        self.command("start")
+
+    def drop_connections(self, reset=False):
+        self.command("drop_connections", reset=reset)
+
+    def close(self):
+        self.channel.close()
+        self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

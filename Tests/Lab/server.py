@@ -1,0 +1,155 @@
+"""What one query makes the lab upstream do, apart from the transport: counting, dropping, delaying, answering.
+
+The UDP and TCP servers hand each query to `Server.take` with two callbacks: one that sends a message and one that
+sends from another port (None over TCP).
+"""
+
+import random
+
+import answers
+import behaviours
+from counters import Counters
+
+PLAIN = {}
+
+
+class Options:
+    """What can be set for the whole server, by the command line or by the control channel."""
+
+    DEFAULTS = {
+        "delay": 0, "jitter": 0, "loss": 0.0, "no_edns": False, "cookies": False, "silent": False, "drop_udp": False,
+        "rcode": -1, "truncate": False, "lower_case": False,
+        "close_after": 0, "close_idle": 0.0, "close_at_once": False, "half_close": 0, "rst_after": 0,
+        "drip": 0, "drip_ms": 1, "never_read": False, "out_of_order": False, "in_order": False, "refuse_tcp": False,
+        "max_connections": 0,
+    }
+
+    def __init__(self, **changes):
+        self.__dict__.update(self.DEFAULTS)
+        self.set(changes)
+
+    def set(self, changes):
+        for name, value in changes.items():
+            if name not in self.DEFAULTS:
+                raise ValueError(f"unknown option {name!r}")
+            setattr(self, name, value)
+
+    def report(self):
+        return {name: getattr(self, name) for name in self.DEFAULTS}
+
+
+class Server:
+    """Shared by both transports of one lab upstream."""
+
+    def __init__(self, loop, options):
+        self.loop, self.options, self.counters = loop, options, Counters()
+        self.demands = {}
+
+    def demand(self, name, labels):
+        found = self.demands.get(name)
+        if found is None:
+            if len(self.demands) > 50000:
+                self.demands.clear()
+            found = behaviours.parse_demand(labels()) if b"\x03lab" in name else PLAIN
+            self.demands[name] = found
+        return found
+
+    def take(self, query, send, send_elsewhere=None, channel=None):
+        """Handles one query. `channel` is the TCP connection, for the behaviours of connections."""
+        options, counters = self.options, self.counters
+        asked = counters.query(query)
+        demand = self.demand(query.name, query.labels)
+        if self._is_dropped(query, demand, asked):
+            return
+        wait = options.delay
+        if demand or options.jitter:
+            wait += answers.demand_number(demand, "delay", 0)
+            jitter = max(options.jitter, answers.demand_number(demand, "jitter", 0))
+            wait += random.random() * jitter
+        key = counters.begin(query)
+        if wait:
+            self.loop.later(wait / 1000, self._answer, key, query, demand, asked, send, send_elsewhere, channel)
+        else:
+            self._answer(key, query, demand, asked, send, send_elsewhere, channel)
+
+    def _is_dropped(self, query, demand, asked):
+        options = self.options
+        if options.silent or options.drop_udp and query.transport == "udp":
+            return True
+        if options.loss and query.transport == "udp" and random.random() * 100 < options.loss:
+            return True
+        if not demand:
+            return False
+        drop = demand.get("drop")
+        if drop is not None and (drop is True or asked <= drop) and (query.transport == "tcp" or "ontcp" not in demand):
+            return True
+        if "dropudp" in demand and query.transport == "udp":
+            return True
+        return "loss" in demand and query.transport == "udp" and random.random() * 100 < demand["loss"]
+
+    def _answer(self, key, query, demand, asked, send, send_elsewhere, channel):
+        self.counters.end(key)
+        self.counters.answered += 1
+        options = self.options
+        if not demand and options.rcode < 0 and not options.no_edns and not options.truncate \
+                and not options.lower_case:
+            send(answers.plain_message(query, options.cookies))
+            return
+        self._answer_demand(query, self._with_options(demand), asked, send, send_elsewhere, channel)
+
+    def _with_options(self, demand):
+        options = self.options
+        if options.rcode < 0 and not options.truncate and not options.lower_case:
+            return demand
+        demand = dict(demand)
+        if options.rcode >= 0:
+            demand["rcode"] = options.rcode
+        if options.truncate:
+            demand["tc"] = True
+        if options.lower_case:
+            demand["swapcase"] = True
+        return demand
+
+    def _answer_demand(self, query, demand, asked, send, send_elsewhere, channel):
+        if channel is not None and channel.obey(demand):
+            return
+        if behaviours.applies(demand, query.transport):
+            if "tc" in demand or "tcfull" in demand:
+                send(self._truncated(query, demand, asked))
+                return
+            if "wrongsource" in demand:
+                if send_elsewhere:
+                    send_elsewhere(answers.right_message(query, demand, asked, self.options).encode())
+                if "thenright" not in demand:
+                    return
+            messages = answers.spoiled(query, demand, asked, self.options)
+            for message in messages:
+                send(message)
+            if messages and not {"thenright", "forge", "forgeq"} & demand.keys():
+                return
+        message = self._fit(query, answers.right_message(query, demand, asked, self.options))
+        send(message)
+        if "dup" in demand and behaviours.applies(demand, query.transport):
+            send(message)
+        if channel is not None:
+            channel.afterwards(demand)
+
+    def _truncated(self, query, demand, asked):
+        message = answers.right_message(query, demand, asked, self.options)
+        message.flags |= answers.wire.TC
+        if "tcfull" in demand:
+            message.answers = message.answers[:1]
+        else:
+            message.answers, message.authority, message.additional = [], [], []
+        return message.encode()
+
+    @staticmethod
+    def _fit(query, message):
+        """The octets, with TC and without records when they do not fit the client's UDP size."""
+        encoded = message.encode()
+        limit = max(query.udp_size, 512) if query.transport == "udp" else 65535
+        if len(encoded) > limit:
+            message.flags |= answers.wire.TC
+            message.answers, message.authority, message.additional = [], [], []
+            return message.encode()
+        return encoded
