@@ -49,7 +49,7 @@ let package = Package(
         .testTarget(name: "ForwarderCoreTests", dependencies: ["ForwarderCore", "DNSWire"], swiftSettings: strict),
         .testTarget(name: "ForwarderSettingsTests", dependencies: ["ForwarderSettings"], swiftSettings: strict),
         .testTarget(
-            name: "ForwarderRuntimeTests", dependencies: ["ForwarderRuntime", "ForwarderCore", "DNSWire"],
+            name: "ForwarderRuntimeTests", dependencies: ["ForwarderRuntime", "ForwarderCore", "DNSWire", "CLinux"],
             swiftSettings: strict),
         .testTarget(
             name: "ScenarioTests", dependencies: ["ForwarderCore", "DNSWire"], exclude: ["Scenarios"],

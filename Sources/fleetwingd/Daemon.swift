@@ -114,15 +114,17 @@ struct Daemon {
 
     // MARK: - The main loop
 
+    private var upstreamCount: String { upstreams == 1 ? "1 upstream" : "\(upstreams) upstreams" }
+
     private mutating func run(_ mapping: SettingsMapping, file: String?) {
         let addresses = mapping.runtime.listen.map(\.text).joined(separator: ", ")
         let workers = mapping.runtime.workers == 1 ? "1 worker" : "\(mapping.runtime.workers) workers"
         log.write(
             Notice(
                 .info, event: "started",
-                "fleetwingd \(fleetwingVersion) listens on \(addresses), \(upstreams) upstreams, \(workers), settings from "
+                "fleetwingd \(fleetwingVersion) listens on \(addresses), \(upstreamCount), \(workers), settings from "
                     + (file ?? "the embedded default")))
-        ServiceNotification.ready("\(upstreams) upstreams, listening on \(addresses)")
+        ServiceNotification.ready("\(upstreamCount), listening on \(addresses)")
         while true {
             let ready = cl_wait_readable(signals, notices.wakeup.number, millisecondsToStatus())
             if ready & 2 != 0 { writeNotices() }
@@ -144,7 +146,8 @@ struct Daemon {
                 let report = group.report()
                 log.writeObject(event: "statistics") { report.write(into: &$0) }
             case SIGHUP:
-                log.write(Notice(.warning, event: "reload_refused", "SIGHUP: this build cannot reload, restart instead"))
+                log.write(
+                    Notice(.warning, event: "reload_refused", "SIGHUP: this build cannot reload, restart instead"))
             case 0: return false
             default: continue
             }
@@ -174,7 +177,7 @@ struct Daemon {
         let lookups = report.cache.hits &+ report.cache.misses
         let share = lookups == 0 ? 0 : report.cache.hits &* 100 / lookups
         ServiceNotification.status(
-            "\(upstreams) upstreams, \(rate) q/s, \(share) % cache, \(connections) connections")
+            "\(upstreamCount), \(rate) q/s, \(share) % cache, \(connections) connections")
     }
 }
 

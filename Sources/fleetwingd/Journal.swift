@@ -1,7 +1,7 @@
 // The journal as a target of log lines: structured fields, so that `journalctl FLEETWING_UPSTREAM=quad9` works.
 
-import CSystemd
 import CLinux
+import CSystemd
 import ForwarderRuntime
 import Glibc
 

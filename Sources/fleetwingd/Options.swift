@@ -41,7 +41,13 @@ struct Options: Equatable {
             switch name {
             case "--check", "--version", "-V", "--help", "-h":
                 if attached != nil { throw Mistake(text: "\(name) takes no value") }
-                if name == "--check" { check = true } else if name.hasSuffix("h") || name == "--help" { help = true } else { version = true }
+                if name == "--check" {
+                    check = true
+                } else if name.hasSuffix("h") || name == "--help" {
+                    help = true
+                } else {
+                    version = true
+                }
             case "-c", "--config", "--listen", "--upstream", "--foreground-log":
                 guard let value = attached ?? rest.popFirst() else { throw Mistake(text: "\(name) needs a value") }
                 take(name, value)

@@ -31,7 +31,8 @@ enum PortOwner {
         // 0A = LISTEN; connections from that port are not in the way.
         if isStream && fields[3] != "0A" { return nil }
         let isAny = !local[0].contains { $0 != "0" }
-        guard isAny || endpoint.address.high == 0 && endpoint.address.low == 0 || local[0] == hex(endpoint.address) else {
+        guard isAny || endpoint.address.high == 0 && endpoint.address.low == 0 || local[0] == hex(endpoint.address)
+        else {
             return nil
         }
         return String(fields[9])
@@ -91,7 +92,8 @@ extension BindFailure {
         case EACCES:
             return "\(what): not permitted. Ports below 1024 need CAP_NET_BIND_SERVICE or root; or set server.listen."
         case EADDRNOTAVAIL:
-            return "\(what): no such address on this machine. Set server.freebind = true to wait for it, or server.listen."
+            return
+                "\(what): no such address on this machine. Set server.freebind = true to wait for it, or server.listen."
         default: return "\(what): \(error.text)"
         }
     }

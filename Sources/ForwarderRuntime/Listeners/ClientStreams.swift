@@ -73,7 +73,9 @@ struct ClientStreams: ~Copyable {
     }
 
     private func stream(_ slot: UInt32, _ generation: UInt32) -> ClientStream? {
-        guard Int(slot) < streams.count, let found = streams[Int(slot)], found.generation == generation else { return nil }
+        guard Int(slot) < streams.count, let found = streams[Int(slot)], found.generation == generation else {
+            return nil
+        }
         return found
     }
 

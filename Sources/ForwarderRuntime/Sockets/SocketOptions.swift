@@ -35,7 +35,8 @@ enum SocketOptions {
         }
         if freebind {
             let ipv6Freebind: Int32 = 78
-            _ = isIPv6
+            _ =
+                isIPv6
                 ? cl_set_option(number, Int32(IPPROTO_IPV6), ipv6Freebind, 1)
                 : cl_set_option(number, Int32(IPPROTO_IP), IP_FREEBIND, 1)
         }

@@ -83,7 +83,9 @@ extension PortAllocator {
     static func ranges(_ text: some StringProtocol) -> [ClosedRange<UInt16>] {
         text.split(whereSeparator: { $0 == "," || $0 == "\n" || $0 == " " }).compactMap { word in
             let ends = word.split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) }
-            guard let low = ends.first ?? nil, let high = ends.last ?? nil, ends.count <= 2, low <= high else { return nil }
+            guard let low = ends.first ?? nil, let high = ends.last ?? nil, ends.count <= 2, low <= high else {
+                return nil
+            }
             return low...high
         }
     }

@@ -101,7 +101,9 @@ struct StreamTransport: ~Copyable {
         guard !touched.isEmpty else { return }
         for connection in touched {
             connection.touched = false
-            guard self.connection(connection.id) === connection, connection.isOpen, !connection.blocked else { continue }
+            guard self.connection(connection.id) === connection, connection.isOpen, !connection.blocked else {
+                continue
+            }
             if let failure = write(connection) {
                 close(connection.id)
                 lost(connection.id, failure)

@@ -14,7 +14,9 @@ extension PoolStatistics {
         waiters += other.waiters
         inFlight += other.inFlight
         peak += other.peak
-        if other.learnedIdle > .zero { learnedIdle = learnedIdle > .zero ? min(learnedIdle, other.learnedIdle) : other.learnedIdle }
+        if other.learnedIdle > .zero {
+            learnedIdle = learnedIdle > .zero ? min(learnedIdle, other.learnedIdle) : other.learnedIdle
+        }
         PoolStatistics.add(&opened, other.opened)
         PoolStatistics.add(&closed, other.closed)
         PoolStatistics.add(&failures, other.failures)
