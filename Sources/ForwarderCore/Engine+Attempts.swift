@@ -45,7 +45,7 @@ extension Engine {
         }
         let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
         if queries.slots[slot].tried & all == all { queries.slots[slot].tried = 0 }
-        let tried = queries.slots[slot].tried
+        let tried = queries.slots[slot].tried | barred(slot, group, count)
         for mustBeWell in [true, false] {
             candidates.removeAll(keepingCapacity: true)
             for position in 0..<count where tried & (1 << UInt64(position)) == 0 {
@@ -55,6 +55,18 @@ extension Engine {
         }
         guard !candidates.isEmpty else { return nil }
         return strategies[group].choose(candidates, among: memberStates, random: &random)
+    }
+
+    /// Members that this query must not go to again: three sendings are enough, one wait for a place too.
+    private func barred(_ slot: Int, _ group: Int, _ count: Int) -> UInt64 {
+        var result = queries.slots[slot].exhausted
+        for position in 0..<count {
+            let network = pools[settings.groups[group].members[position]].settings.transport
+            if queries.slots[slot].sendCounts.count(position, network) >= SendCounts.limit {
+                result |= 1 << UInt64(position)
+            }
+        }
+        return result
     }
 
     /// Whether another member than those asked is left, and a sending.
@@ -136,6 +148,8 @@ extension Engine {
     /// No place within `acquire_timeout`, or no place to wait: our own limit, never the upstream's fault.
     mutating func waitingFailed(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         note(attempts.slots[Int(attempt)].upstream, attempts.slots[Int(attempt)].network) { $0.waitFailed += 1 }
+        let query = Int(attempts.slots[Int(attempt)].query)
+        queries.slots[query].exhausted |= 1 << UInt64(attempts.slots[Int(attempt)].member & 63)
         attemptFailed(attempt, .local, "no free connection to the upstream", now: now, into: &out)
     }
 
@@ -183,6 +197,7 @@ extension Engine {
             $0.queries += 1
             if isReused { $0.reused += 1 }
         }
+        queries.slots[Int(attempts.slots[index].query)].sendCounts.note(attempts.slots[index].member, network)
         attempts.slots[index].messageID = id
         attempts.slots[index].state = .sent
         attempts.slots[index].sentAt = now

@@ -75,7 +75,9 @@ extension Engine {
             fault: fault, code: fault == .upstream || fault == .name ? .noReachableAuthority : .networkError, text: text
         )
         release(attempt, now: now, into: &out)
-        if needs.contains(.verifyCase), queries.slots[query].freeRetries < Engine.freeRetryLimit {
+        if needs.contains(.verifyCase), queries.slots[query].freeRetries < Engine.freeRetryLimit,
+            queries.slots[query].sendCounts.count(member, .udp) < SendCounts.limit
+        {
             // TCP could not tell whether the case was lost honestly: as good as without 0x20, on another socket.
             queries.slots[query].avoidsCase = true
             queries.slots[query].freeRetries += 1
@@ -110,7 +112,9 @@ extension Engine {
         case .assigned, .sent:
             let connection = attempts.slots[index].connection
             if attempts.slots[index].state == .sent {
-                inFlight.bury(connection, attempts.slots[index].messageID, now: now)
+                let isAnswered = attempts.slots[index].isAnswered
+                inFlight.bury(connection, attempts.slots[index].messageID, isAnswered: isAnswered, now: now)
+                if !isAnswered { connections.slots[Int(connection.slot)].hasAbandoned = true }
             }
             unlink(attempt)
             attempts.close(attempt)

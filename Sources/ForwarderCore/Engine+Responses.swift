@@ -18,6 +18,9 @@ extension Engine {
         switch inFlight.find(connection, message.load16(Header.idOffset)) {
         case .tombstone:
             note(connections.slots[slot].upstream, connections.slots[slot].network) { $0.lateResponses += 1 }
+        case nil where connections.slots[slot].network == .tcp && connections.slots[slot].hasAbandoned:
+            // Later than a tombstone lives; nobody can forge on a stream.
+            pools[connections.slots[slot].upstream].tcp.lateResponses += 1
         case nil:
             // A forged id with the right question points at the query that is under attack.
             let aimed = connections.slots[slot].network == .udp ? findByQuestion(slot, message) : nil
@@ -84,7 +87,10 @@ extension Engine {
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let member = attempts.slots[Int(attempt)].member
-        guard queries.slots[query].freeRetries < Engine.freeRetryLimit else {
+        let upstream = attempts.slots[Int(attempt)].upstream
+        let network: UpstreamTransport = pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : .tcp
+        let sent = queries.slots[query].sendCounts.count(member, network)
+        guard queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
             let text: String = fault == .local ? "no socket could be opened" : "no usable answer"
             return attemptFailed(attempt, fault, text, now: now, into: &out)
         }
@@ -193,6 +199,7 @@ extension Engine {
             pools[upstream].tcpLatency.note(roundTrip)
             notePipelining(upstream)
         }
+        attempts.slots[Int(attempt)].isAnswered = true
         connections.slots[slot].responses += 1
         pools[upstream].answeredAt = now
         note(upstream, network) { $0.responses += 1 }
@@ -204,7 +211,7 @@ extension Engine {
         let most = max(1, pools[upstream].settings.pool.maxInflight)
         guard pools[upstream].pipelineLimit < most else { return }
         pools[upstream].answersInRow += 1
-        if pools[upstream].answersInRow >= 16 * pools[upstream].pipelineLimit {
+        if pools[upstream].answersInRow >= 8 * pools[upstream].pipelineLimit {
             pools[upstream].answersInRow = 0
             pools[upstream].pipelineLimit = min(most, pools[upstream].pipelineLimit * 2)
         }
@@ -222,8 +229,12 @@ extension Engine {
         }
         if survey.rcode == .badCookie {
             // With the new cookie at once; where that fails too, over TCP (RFC 7873 5.3).
-            let again: AttemptNeeds = attempts.slots[Int(attempt)].needs.contains(.newCookie) ? .stream : .newCookie
-            return askAgain(attempt, again, now: now, into: &out)
+            let needs = attempts.slots[Int(attempt)].needs
+            if isStream && needs.contains(.newCookie) {
+                return attemptFailed(attempt, .upstream, "upstream refuses its own cookie", now: now, into: &out)
+            }
+            let again: AttemptNeeds = needs.contains(.newCookie) ? [.stream, .newCookie] : .newCookie
+            return askAgain(attempt, isStream ? again.union(.stream) : again, now: now, into: &out)
         }
         let refusesEDNS = survey.rcode == .formatError || survey.rcode == .notImplemented
         if refusesEDNS && !survey.hasEDNS && attempts.slots[Int(attempt)].hasEDNS {

@@ -99,11 +99,11 @@ import Testing
         let id = try #require(table.enter(17, on: connection, random: &random))
         #expect(table.find(connection, id) == .attempt(17))
         #expect(table.find(ConnectionID(slot: 4, generation: 3), id) == nil, "another generation is another connection")
-        table.bury(connection, id, now: start)
+        table.bury(connection, id, isAnswered: true, now: start)
         #expect(table.find(connection, id) == .tombstone)
         table.expire(start + .seconds(4))
         #expect(table.find(connection, id) == .tombstone)
-        table.expire(start + InFlightTable.tombstoneLife)
+        table.expire(start + InFlightTable.answeredLife)
         #expect(table.find(connection, id) == nil)
         #expect(table.isEmpty)
     }
@@ -113,14 +113,14 @@ import Testing
         var random = RandomSource(seed: [3])
         var ids: [(ConnectionID, UInt16)] = []
         let now = Instant(nanoseconds: 0)
-        for index in 0..<(InFlightTable.tombstoneLimit + 100) {
+        for index in 0..<(InFlightTable.abandonedLimit + 100) {
             let connection = ConnectionID(slot: UInt16(index / 1_000), generation: 1)
             guard let id = table.enter(1, on: connection, random: &random) else { continue }
-            table.bury(connection, id, now: now)
+            table.bury(connection, id, isAnswered: false, now: now)
             ids.append((connection, id))
         }
         #expect(ids.prefix(100).allSatisfy { table.find($0.0, $0.1) == nil })
-        #expect(ids.suffix(InFlightTable.tombstoneLimit).allSatisfy { table.find($0.0, $0.1) == .tombstone })
+        #expect(ids.suffix(InFlightTable.abandonedLimit).allSatisfy { table.find($0.0, $0.1) == .tombstone })
         table.expire(now + .seconds(60))
         for _ in 0..<100 { table.expire(now + .seconds(60)) }
         #expect(table.isEmpty)

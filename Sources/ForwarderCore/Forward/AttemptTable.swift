@@ -47,6 +47,8 @@ struct Attempt {
     var submittedAt = Instant(nanoseconds: 0)
     var sentAt = Instant(nanoseconds: 0)
     var timeoutAt = Instant(nanoseconds: 0)
+    /// Its answer came (whether it could be used or not): nothing more is owed under its id.
+    var isAnswered = false
     /// Its timer has run out; only its answer is still awaited.
     var isTimedOut = false
     /// Stands in its pool's queue.

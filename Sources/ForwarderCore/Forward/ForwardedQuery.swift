@@ -32,6 +32,9 @@ struct ForwardedQuery {
     var freeRetries = 0
     /// Members of the group that were asked, by position.
     var tried: UInt64 = 0
+    /// Members whose pool had no place within `acquire_timeout`: not waited for again.
+    var exhausted: UInt64 = 0
+    var sendCounts = SendCounts()
     /// Set after FORMERR or NOTIMP without OPT: this query goes without EDNS (RFC 6891 7).
     var avoidsEDNS = false
     /// Set when letter case got lost and TCP could not tell why: sent folded.

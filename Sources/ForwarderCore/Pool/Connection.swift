@@ -27,6 +27,8 @@ struct Connection {
     /// (a peer that swallows everything would else look alive as long as we write).
     var silentSince: Instant?
     var timeoutsInRow = 0
+    /// A query on it was given up: an answer to an id that is not known any more may be honest.
+    var hasAbandoned = false
     var queries = 0
     var responses = 0
     /// Queries after which it is replaced; 0 = no limit.

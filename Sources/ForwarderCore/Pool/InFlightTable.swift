@@ -11,15 +11,18 @@ enum InFlightEntry: Equatable {
 
 /// The table of one worker.
 struct InFlightTable {
-    /// Longer than any upstream takes to answer a query that we gave up (the deadline is 4 s).
-    static let tombstoneLife = Interval.seconds(5)
-    static let tombstoneLimit = 16_384
+    /// Of an answered query: duplicates come at once or never.
+    static let answeredLife = Interval.seconds(5)
+    static let answeredLimit = 16_384
+    /// Of one that was given up: recursive servers say SERVFAIL after up to half a minute. Kept apart, so that a busy
+    /// second of answered ones does not push them out.
+    static let abandonedLife = Interval.seconds(40)
+    static let abandonedLimit = 16_384
     private static let tombstone = UInt32.max
 
     private var table = WordTable(capacity: 1024)
-    private var ring: [(key: UInt64, expiry: Instant)] = []
-    private var oldest = 0
-    private var buried = 0
+    private var answered = TombstoneRing(life: answeredLife, limit: answeredLimit)
+    private var abandoned = TombstoneRing(life: abandonedLife, limit: abandonedLimit)
 
     private static func key(_ connection: ConnectionID, _ id: UInt16) -> UInt64 {
         UInt64(connection.raw) << 16 | UInt64(id)
@@ -44,19 +47,12 @@ struct InFlightTable {
         return nil
     }
 
-    /// The attempt is over, but an answer may still come (late, or a duplicate).
-    mutating func bury(_ connection: ConnectionID, _ id: UInt16, now: Instant) {
+    /// The attempt is over, but an answer may still come: late, or a duplicate of the one that came.
+    mutating func bury(_ connection: ConnectionID, _ id: UInt16, isAnswered: Bool, now: Instant) {
         let key = Self.key(connection, id)
         table.set(key, Self.tombstone)
-        if ring.count < Self.tombstoneLimit {
-            // Until it is full the ring is a list that starts at 0.
-            ring.append((key, now + Self.tombstoneLife))
-            buried += 1
-            return
-        }
-        if buried == Self.tombstoneLimit { dropOldest() }
-        ring[(oldest + buried) % Self.tombstoneLimit] = (key, now + Self.tombstoneLife)
-        buried += 1
+        let dropped = isAnswered ? answered.append(key, now: now) : abandoned.append(key, now: now)
+        if let dropped { dig(dropped) }
     }
 
     /// The connection is closed: nothing can come under this id any more.
@@ -64,23 +60,17 @@ struct InFlightTable {
 
     /// Drops tombstones whose time is over, a bounded number a call.
     mutating func expire(_ now: Instant) {
-        var steps = 256
-        while buried > 0, steps > 0, ring[oldest % ring.count].expiry <= now {
-            dropOldest()
-            steps -= 1
-        }
-        if buried == 0 && ring.count < Self.tombstoneLimit {
-            ring.removeAll(keepingCapacity: true)
-            oldest = 0
+        for _ in 0..<256 {
+            let first = answered.popExpired(now)
+            let second = abandoned.popExpired(now)
+            if first == nil && second == nil { return }
+            if let first { dig(first) }
+            if let second { dig(second) }
         }
     }
 
-    private mutating func dropOldest() {
-        let key = ring[oldest % ring.count].key
+    private mutating func dig(_ key: UInt64) {
         if table[key] == Self.tombstone { table.remove(key) }
-        oldest += 1
-        if oldest >= Self.tombstoneLimit { oldest -= Self.tombstoneLimit }
-        buried -= 1
     }
 
     var isEmpty: Bool { table.count == 0 }
