@@ -1,14 +1,13 @@
 """How many sockets a process holds toward given ports, sampled from /proc: the peak that the headline is about.
 
-    sockets.py PID PORT...        samples until its standard input ends, then prints the peak
+    sockets.py PID PORT...        samples until its standard input ends, then prints the peak and how many samples
 """
 
 import os
 import pathlib
 import select
+import subprocess
 import sys
-import threading
-import time
 
 
 def socket_inodes(pid):
@@ -49,38 +48,33 @@ def time_wait(ports, pid="self"):
 
 
 class Sampler:
-    """Samples in a thread while a block runs."""
+    """Samples while a block runs, in a process of its own: a thread would starve beside the load."""
 
-    def __init__(self, pid, ports, pause=0.002):
-        self.pid, self.ports, self.pause = pid, ports, pause
+    def __init__(self, pid, ports):
+        self.command = [sys.executable, __file__, str(pid)] + [str(port) for port in ports]
         self.peak = self.samples = 0
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self):
-        while not self.stopped.is_set():
-            try:
-                self.peak = max(self.peak, count(self.pid, self.ports))
-                self.samples += 1
-            except OSError:
-                pass
-            time.sleep(self.pause)
 
     def __enter__(self):
-        self.thread.start()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
         return self
 
     def __exit__(self, *_):
-        self.stopped.set()
-        self.thread.join(5)
+        output, _ = self.process.communicate(timeout=10)
+        self.peak, self.samples = (int(word) for word in output.split())
 
 
 def main():
-    pid, ports = int(sys.argv[1]), [int(p) for p in sys.argv[2:]]
-    with Sampler(pid, ports) as sampler:
-        while not select.select([sys.stdin], [], [], 1)[0] or sys.stdin.readline():
-            pass
-    print(sampler.peak)
+    """Prints `ready`, samples every 2 ms until standard input ends, prints the peak and the number of samples."""
+    pid, ports, peak, samples = int(sys.argv[1]), [int(p) for p in sys.argv[2:]], 0, 0
+    print("ready", flush=True)
+    while not select.select([sys.stdin], [], [], 0.002)[0]:
+        try:
+            peak = max(peak, count(pid, ports))
+        except OSError:
+            break
+        samples += 1
+    print(peak, samples)
 
 
 if __name__ == "__main__":
