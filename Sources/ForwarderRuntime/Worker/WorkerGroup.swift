@@ -34,6 +34,7 @@ public final class WorkerGroup {
     public init(engine: EngineSettings, runtime: RuntimeSettings, notices: NoticeQueue) throws(StartFailure) {
         var runtime = runtime
         runtime.workers = min(max(runtime.workers, 1), 256)
+        WorkerGroup.limitClients(&runtime, engine, notices)
         settings = runtime
         let sockets = try WorkerGroup.bind(runtime)
         let seed = SystemRandom.octets(16)
@@ -62,6 +63,30 @@ public final class WorkerGroup {
 
     /// EAGAIN's sense fits: resources (descriptors, memory) for the epoll set were missing.
     private static let cannotStart: Int32 = 11
+
+    /// Keeps descriptors back for the upstream pools: clients that hold connections open must not be able to take the
+    /// last one, or every miss would fail locally.
+    private static func limitClients(_ runtime: inout RuntimeSettings, _ engine: EngineSettings, _ notices: NoticeQueue)
+    {
+        let limit = Int(clamping: cl_raise_descriptor_limit())
+        let room = clientRoom(
+            descriptors: limit, pools: engine.upstreams.reduce(0) { $0 + $1.pool.maxConnections },
+            workers: runtime.workers, listeners: runtime.listen)
+        guard limit > 0, room < runtime.tcpMaxClients else { return }
+        notices.post(
+            Notice(
+                .warning, event: "clients_limited",
+                "at most \(room) TCP clients instead of \(runtime.tcpMaxClients): the limit of open files is \(limit)"))
+        runtime.tcpMaxClients = room
+    }
+
+    /// Descriptors that are left for clients, at least one a worker.
+    static func clientRoom(descriptors: Int, pools: Int, workers: Int, listeners: [ListenAddress]) -> Int {
+        // A TCP listener has its reserve beside it; a worker an epoll set, an eventfd, and one connection being accepted.
+        let each = 3 + listeners.reduce(0) { $0 + ($1.udp ? 1 : 0) + ($1.tcp ? 2 : 0) }
+        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read.
+        return max(workers, descriptors - pools - workers * each - 8)
+    }
 
     /// Nonisolated on purpose: see WorkerThread.
     private nonisolated static func start(_ plan: WorkerPlan) throws(SystemError) -> WorkerThread {
