@@ -36,7 +36,7 @@ public final class WorkerGroup {
         runtime.workers = min(max(runtime.workers, 1), 256)
         WorkerGroup.limitClients(&runtime, engine, notices)
         settings = runtime
-        let sockets = try WorkerGroup.bind(runtime)
+        let sockets = try WorkerGroup.bind(runtime, notices)
         let seed = SystemRandom.octets(16)
         cache = SharedCache(
             settings: engine.cache, workers: runtime.workers,
@@ -113,29 +113,50 @@ public final class WorkerGroup {
 
     // MARK: - Sockets
 
-    private static func bind(_ settings: RuntimeSettings) throws(StartFailure) -> [[BoundSocket]] {
-        var sockets: [[BoundSocket]] = []
+    private static func bind(_ settings: RuntimeSettings, _ notices: NoticeQueue) throws(StartFailure)
+        -> [[BoundSocket]]
+    {
+        var wanted: [(address: ListenAddress, isStream: Bool)] = []
+        for address in settings.listen {
+            if address.udp { wanted.append((address, false)) }
+            if address.tcp { wanted.append((address, true)) }
+        }
         var failures: [BindFailure] = []
-        for worker in 0..<settings.workers {
+        var unsupported: [BindFailure] = []
+        // All before the first real bind: a wildcard address in the list must not meet our own socket on another one.
+        for (address, isStream) in wanted {
+            do throws(SystemError) {
+                try probe(address, isStream: isStream)
+            } catch {
+                let failure = BindFailure(address: address, isStream: isStream, error: error)
+                if error.isUnsupportedFamily { unsupported.append(failure) } else { failures.append(failure) }
+            }
+        }
+        // A kernel without IPv6 shall not keep the daemon from its IPv4 addresses, which the default list has too.
+        if unsupported.count == wanted.count { failures += unsupported }
+        if !failures.isEmpty { throw .bind(failures) }
+        for failure in unsupported {
+            let text = "\(failure.address.endpoint.text): left out, this kernel has no IPv6"
+            notices.post(Notice(.warning, event: "listen_skipped", text))
+        }
+        wanted.removeAll { address, _ in unsupported.contains { $0.address == address } }
+        var sockets: [[BoundSocket]] = []
+        for _ in 0..<settings.workers {
             var mine: [BoundSocket] = []
-            for address in settings.listen {
-                for isStream in [false, true] where isStream ? address.tcp : address.udp {
-                    do throws(SystemError) {
-                        if worker == 0 { try probe(address, isStream: isStream) }
-                        mine.append(
-                            isStream
-                                ? try TCPListener.bind(address, settings: settings)
-                                : try UDPListener.bind(address, settings: settings))
-                    } catch {
-                        failures.append(BindFailure(address: address, isStream: isStream, error: error))
-                    }
+            for (address, isStream) in wanted {
+                do throws(SystemError) {
+                    mine.append(
+                        isStream
+                            ? try TCPListener.bind(address, settings: settings)
+                            : try UDPListener.bind(address, settings: settings))
+                } catch {
+                    failures.append(BindFailure(address: address, isStream: isStream, error: error))
                 }
             }
-            sockets.append(mine)
             // The other workers would only say the same again.
-            if worker == 0 && !failures.isEmpty { break }
+            if !failures.isEmpty { throw .bind(failures) }
+            sockets.append(mine)
         }
-        if !failures.isEmpty { throw .bind(failures) }
         return sockets
     }
 
