@@ -7,9 +7,13 @@
 struct AnswerChain {
     /// CNAMEs in one chain; more is an attack or a broken zone.
     static let limit = 16
+    /// DNAMEs and their signatures in one answer: each is compared with the whole chain, thousands would take long.
+    static let dnameLimit = 64
 
-    /// Where names stand: the question's, then each CNAME's target.
+    /// Where names stand: the question's, then each CNAME's target; their hashes and numbers of labels.
     private var names = InlineArray<17, UInt16>(repeating: 0)
+    private var hashes = InlineArray<17, UInt32>(repeating: 0)
+    private var labels = InlineArray<17, UInt8>(repeating: 0)
     /// Where the CNAME stands that leads on from names[i].
     private var links = InlineArray<17, UInt16>(repeating: 0)
     /// Names on the chain, 1 to 17.
@@ -37,7 +41,7 @@ struct AnswerChain {
         self.qclass = qclass
         self.dnssecOK = dnssecOK
         self.wantsFinal = wantsFinal
-        names[0] = UInt16(Header.size)
+        setName(0, Header.size, message)
         guard hasCNAME, qtype != .cname, qtype != .any else { return }
         var position = start
         var index = 0
@@ -58,10 +62,16 @@ struct AnswerChain {
             if rank(of: record.rdata, message) != nil { return }
             guard count <= AnswerChain.limit else { throw .tooManyRecords }
             links[count - 1] = UInt16(truncatingIfNeeded: record.owner)
-            names[count] = UInt16(truncatingIfNeeded: record.rdata)
+            setName(count, record.rdata, message)
             count += 1
             unmatched = 0
         }
+    }
+
+    private mutating func setName(_ index: Int, _ offset: Int, _ message: Span<UInt8>) {
+        names[index] = UInt16(truncatingIfNeeded: NameWalk.resolved(message, offset))
+        hashes[index] = NameWalk.hash(message, offset)
+        labels[index] = UInt8(truncatingIfNeeded: NameWalk.labelCount(message, offset))
     }
 
     /// Offset of the last name of the chain.
@@ -70,15 +80,17 @@ struct AnswerChain {
     /// The index of the chain's name that equals the one at `offset`.
     private func rank(of offset: Int, _ message: Span<UInt8>) -> Int? {
         let position = NameWalk.resolved(message, offset)
-        for i in 0..<count where position == NameWalk.resolved(message, Int(names[i])) { return i }
-        for i in 0..<count where NameWalk.equal(message, position, Int(names[i])) { return i }
+        for i in 0..<count where position == Int(names[i]) { return i }
+        // One hash instead of seventeen comparisons: a message can hold thousands of names that are nearly alike.
+        let hash = NameWalk.hash(message, position)
+        for i in 0..<count where hash == hashes[i] && NameWalk.equal(message, position, Int(names[i])) { return i }
         return nil
     }
 
     /// The index of the first name of the chain that lies below the DNAME owner at `offset`.
     private func rankBelow(_ offset: Int, _ message: Span<UInt8>) -> Int? {
-        let labels = NameWalk.labelCount(message, offset)
-        for i in 0..<count where NameWalk.labelCount(message, Int(names[i])) > labels {
+        let ownerLabels = NameWalk.labelCount(message, offset)
+        for i in 0..<count where Int(labels[i]) > ownerLabels {
             if NameWalk.isAtOrAbove(message, ancestor: offset, name: Int(names[i])) { return i }
         }
         return nil

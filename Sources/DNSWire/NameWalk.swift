@@ -98,6 +98,35 @@ enum NameWalk {
         a ^ b == 0x20 && a | 0x20 >= UInt8(ascii: "a") && a | 0x20 <= UInt8(ascii: "z")
     }
 
+    /// Where the hash of a name begins: at its root.
+    static let hashOfRoot: UInt32 = 0x811c_9dc5
+
+    /// Hashes the label at `position` (a length and its octets, which were checked) onto that of the name after it,
+    /// letter case aside. Unkeyed: only a first look before `equal`.
+    @inline(__always)
+    static func hash(label message: Span<UInt8>, _ position: Int, after hash: UInt32) -> UInt32 {
+        var hash = hash
+        for i in position...position + Int(message[position]) {
+            hash = (hash ^ UInt32(message[i] | 0x20)) &* 0x0100_0193
+        }
+        return hash ^ hash >> 15
+    }
+
+    /// A hash of the name at `offset`, the same for names that are equal; from the left, unlike the labels' above.
+    static func hash(_ message: Span<UInt8>, _ offset: Int) -> UInt32 {
+        var position = resolved(message, offset)
+        var hash = hashOfRoot
+        var labels = 0
+        while position < message.count, message[position] != 0, message[position] <= 63, labels < 128 {
+            let end = position + Int(message[position]) + 1
+            guard end <= message.count else { break }
+            hash = self.hash(label: message, position, after: hash)
+            position = resolved(message, end)
+            labels += 1
+        }
+        return hash
+    }
+
     /// Labels of the name without the root.
     static func labelCount(_ message: Span<UInt8>, _ offset: Int) -> Int {
         var position = resolved(message, offset)

@@ -3,8 +3,8 @@
 // The engine calls it for each attempt. Everything is made anew: nothing of the client's OPT may pass, for RFC 6891 is
 // hop by hop (RFC 7871 and 7873 options too). Letter case is randomised as draft-vixie-dnsext-dns0x20 describes.
 
-/// A client subnet option to send (RFC 7871): the octets as in ForwarderCore's NetworkAddress, most significant first in
-/// `high`, `low`; IPv4 in the low 32 bits of `low`. Bits after the prefix are not sent.
+/// A client subnet option to send (RFC 7871): the prefix's octets, most significant first in `high`, `low`; an IPv4
+/// address is the top 32 bits of `high`. Bits after the prefix are not sent.
 public struct ClientSubnet: Equatable, Sendable {
     public var isIPv6: Bool
     public var prefixLength: UInt8
@@ -122,10 +122,8 @@ private func writeClientSubnet(_ subnet: ClientSubnet, into writer: inout ByteWr
     writer.append16(subnet.isIPv6 ? 2 : 1)
     writer.append(UInt8(truncatingIfNeeded: bits))
     writer.append(0)
-    // An IPv4 address lies in the low 32 bits: moved to the top, both families are cut alike.
-    let high = subnet.isIPv6 ? subnet.high : subnet.low << 32
     for i in 0..<subnet.octets {
-        let word = i < 8 ? high : subnet.low
+        let word = i < 8 ? subnet.high : subnet.low
         let octet = UInt8(truncatingIfNeeded: word >> UInt64(56 - (i & 7) * 8))
         let kept = min(8, bits - i * 8)
         writer.append(octet & UInt8(truncatingIfNeeded: 0xff00 >> kept))

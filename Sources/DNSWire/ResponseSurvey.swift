@@ -67,12 +67,17 @@ private struct SectionWalk {
             guard position <= message.count else { throw .record }
         }
         answerStart = position
+        var dnames = 0
         for index in 0..<answers + authorities + additional {
             if index == answers { authorityStart = position }
             let record = try RecordReader.checked(message, at: position)
             position = record.end
             if index < answers {
                 if record.type == .cname { hasCNAME = true }
+                if (record.covered(message) ?? record.type) == .dname {
+                    dnames += 1
+                    guard dnames <= AnswerChain.dnameLimit else { throw .tooManyRecords }
+                }
             } else if index < answers + authorities {
                 if record.type == .soa { hasSOA = true }
                 if record.type == .ns { hasDelegation = true }

@@ -10,7 +10,8 @@ public enum WireError: Error, Sendable {
     case record
     /// An OPT record outside the additional section, not owned by the root, or with options that overrun it.
     case option
-    /// More records than `TTLOffsets.limit`, more than 16 CNAMEs in a chain, or a rewritten message above 65,535 octets.
+    /// More records than `TTLOffsets.limit`, more than 16 CNAMEs in a chain, more than 64 DNAMEs, or a rewritten
+    /// message above 65,535 octets.
     case tooManyRecords
     case duplicateOPT
 }

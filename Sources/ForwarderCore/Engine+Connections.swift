@@ -87,10 +87,22 @@ extension Engine {
         guard connection.state == .ready else { return }
         let isCounted = connection.queries >= connection.queryLimit
         guard isCounted || now >= connection.agesAt else { return }
-        let upstream = connection.upstream
+        let reason = connection.isSuspect ? CloseReason.suspect : isCounted ? .queries : .age
+        replace(slot, reason, atMost: pools[connection.upstream].drainingLimit, now: now, into: &out)
+    }
+
+    /// Drains a UDP socket so that another takes its place. Where too many drain already, or it is the last under a
+    /// full ceiling, it goes on and is replaced as soon as that changes.
+    mutating func replace(
+        _ slot: Int, _ reason: CloseReason, atMost limit: Int, now: Instant, into out: inout ActionBuffer
+    ) {
+        let upstream = connections.slots[slot].upstream
         let isLast = pools[upstream].datagrams.count == 1 && !pools[upstream].hasRoom
-        let mayDrain = pools[upstream].drainingDatagrams < pools[upstream].drainingLimit && !isLast
-        if connection.inFlight == 0 || mayDrain { drain(slot, isCounted ? .queries : .age, now: now, into: &out) }
+        if connections.slots[slot].inFlight == 0 || (pools[upstream].drainingDatagrams < limit && !isLast) {
+            return drain(slot, reason, now: now, into: &out)
+        }
+        connections.slots[slot].isSuspect = reason == .suspect
+        connections.slots[slot].agesAt = min(connections.slots[slot].agesAt, now)
     }
 
     /// Closes a connection that carries nothing any more.

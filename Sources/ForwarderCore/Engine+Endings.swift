@@ -147,6 +147,10 @@ extension Engine {
         }
         // Idle, and heard from since the last query was written: nothing is owed any more.
         if connections.slots[slot].receivedAt == now { connections.slots[slot].silentSince = nil }
-        if connections.slots[slot].network == .tcp { armConnection(slot, now) }
+        if connections.slots[slot].network == .tcp {
+            armConnection(slot, now)
+        } else {
+            retireIfSpent(slot, now: now, into: &out)
+        }
     }
 }

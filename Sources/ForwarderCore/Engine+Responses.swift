@@ -65,7 +65,8 @@ extension Engine {
         }
         pools[upstream].udp.nearMisses += 1
         out.events.append(.nearMiss(upstream: upstream))
-        drain(slot, .suspect, now: now, into: &out)
+        // Half of the sockets at most: a flood of forgeries must not leave queries without any.
+        replace(slot, .suspect, atMost: max(1, pools[upstream].ceiling / 2), now: now, into: &out)
         if let attempt { moveToStream(attempt, [], now: now, into: &out) }
     }
 
@@ -193,6 +194,7 @@ extension Engine {
             notePipelining(upstream)
         }
         connections.slots[slot].responses += 1
+        pools[upstream].answeredAt = now
         note(upstream, network) { $0.responses += 1 }
         if pools[upstream].health.noteAnswer() { out.events.append(.up(upstream: upstream)) }
     }

@@ -100,12 +100,17 @@ extension Engine {
         if network == .udp { pools[upstream].udpLatency.noteTimeout(after: waited) }
         if network == .tcp { pools[upstream].tcpLatency.noteTimeout(after: waited) }
         queries.slots[query].failure = QueryFailure()
-        noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+        // Whoever answered something asked later is alive: this datagram was lost, or its name is slow.
+        let sentAt = attempts.slots[index].sentAt
+        if pools[upstream].answeredAt < sentAt {
+            noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+        }
+        if let received = connections.slots[slot].receivedAt, received >= sentAt { return }
         connections.slots[slot].timeoutsInRow += 1
         guard connections.slots[slot].timeoutsInRow >= UpstreamPool.timeoutsToQuarantine else { return }
         if network == .udp {
             // A socket bound to an address that we no longer have never hears anything: replace it.
-            drain(slot, .error, now: now, into: &out)
+            replace(slot, .error, atMost: pools[upstream].drainingLimit, now: now, into: &out)
         } else if connections.slots[slot].state == .ready {
             connections.slots[slot].state = .quarantined
         }

@@ -26,8 +26,8 @@ struct Check: ParsableCommand {
         } else {
             Terminal.result(renderer.text(outcome.problems))
             if outcome.problems.isEmpty, !quiet {
-                let read = outcome.files.isEmpty ? "no file; the built-in defaults" : outcome.files.joined(separator: ", ")
-                Terminal.result("\(read): no problems\n")
+                let files = outcome.files.joined(separator: ", ")
+                Terminal.result("\(files.isEmpty ? "no file; the built-in defaults" : files): no problems\n")
             }
         }
         if outcome.settings == nil { throw ExitCode(configurationExitCode) }

@@ -12,7 +12,7 @@ enum DaemonLaunch {
         unsafe list.append(nil)
         unsafe execv(path, list)
         let code = errno
-        for unsafe copy in unsafe list { unsafe free(copy) }
+        unsafe list.forEach { unsafe free($0) }
         return code
     }
 

@@ -27,7 +27,7 @@ def test_headline(build, strategy, tcp):
     with sockets.Sampler(stack.daemon.pid, ports) as sampler:
         result = load.run(stack.port, 1000, 3)
     assert (result.right, result.wrong, result.failed, result.stray) == (3000, 0, 0, 0), vars(result)
-    assert sampler.samples > 5 and 0 < sampler.peak <= 30
+    assert sampler.samples and 0 < sampler.peak <= 30
     assert sum(p["peak"] for p in stack.daemon.statistics()["pools"]) <= 30
     assert stack.daemon.failures("local") == 0
     for lab in stack.labs:

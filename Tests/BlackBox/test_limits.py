@@ -62,7 +62,8 @@ def test_ten_thousand_in_flight(build, overload):
         assert stack.daemon.rss() - before < 64 * MEBIBYTE
         stack.lab.set(silent=False)
         assert recovers(stack)
-    assert stack.daemon.failures("local") == 0
+    # Waiting in vain for room in the pool is a local failure; no other one may have happened.
+    assert stack.daemon.failures("local") == stack.daemon.total("wait_failed")
 
 
 def test_ten_thousand_served(build):

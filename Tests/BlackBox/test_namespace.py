@@ -22,7 +22,7 @@ mount --bind "$5" /etc/resolv.conf
 "$3" -c "$4" & daemon=$!
 trap 'kill $daemon $lab 2>/dev/null; wait' EXIT
 for i in $(seq 100); do
-    "$1" -c 'import socket; socket.create_connection(("127.0.0.1", 53), 1)' 2>/dev/null && break
+    "$1" -c 'import socket; [socket.create_connection(("127.0.0.1", p), 1) for p in (53, 5390)]' 2>/dev/null && break
     sleep 0.05
 done
 shift 5

@@ -22,7 +22,7 @@ import Testing
         query.cookieLength = 8
         query.cookieOffset = 2
         query.hasKeepalive = true
-        query.clientSubnet = ClientSubnet(isIPv6: false, prefixLength: 22, high: 0, low: 0xc0a8_ffff)
+        query.clientSubnet = ClientSubnet(isIPv6: false, prefixLength: 22, high: 0xc0a8_ffff << 32, low: 0)
         var expected = TestMessage(id: 0xabcd, flags: 0x0130)
         expected.question("www.example-1.com.", 65)
         let subnet = option(8, [0, 1, 22, 0, 0xc0, 0xa8, 0xfc])
@@ -45,8 +45,11 @@ import Testing
 
     @Test func clientSubnetPrefixes() {
         let cases: [(ClientSubnet, [UInt8])] = [
-            (ClientSubnet(isIPv6: false, prefixLength: 0, high: 0, low: 0xffff_ffff), [0, 1, 0, 0]),
-            (ClientSubnet(isIPv6: false, prefixLength: 255, high: 0, low: 0x0102_0304), [0, 1, 32, 0, 1, 2, 3, 4]),
+            (ClientSubnet(isIPv6: false, prefixLength: 0, high: .max, low: .max), [0, 1, 0, 0]),
+            (
+                ClientSubnet(isIPv6: false, prefixLength: 255, high: 0x0102_0304 << 32, low: 0),
+                [0, 1, 32, 0, 1, 2, 3, 4]
+            ),
             (ClientSubnet(isIPv6: true, prefixLength: 9, high: .max, low: .max), [0, 2, 9, 0, 0xff, 0x80]),
             (
                 ClientSubnet(isIPv6: true, prefixLength: 72, high: 0x2001_0db8_0000_0001, low: .max),

@@ -85,4 +85,28 @@ func rewrite(_ octets: [UInt8], dnssecOK: Bool = false) throws(WireError) -> [UI
         for _ in 0...TTLOffsets.limit { message.record(1, pointer(12), 65_280, []) }
         #expect(surveyError(message.octets) == .tooManyRecords)
     }
+
+    /// Names that differ only near the root, and thousands of owners: found by hash, so that it neither takes long nor
+    /// loses the compression of repeated owners.
+    @Test func manyNamesThatAreNearlyAlike() throws {
+        func name(_ i: Int) -> String { String(repeating: "a.", count: 120) + "x\(i).z." }
+        var message = TestMessage(flags: 0x8180)
+        message.question(name(0), 1)
+        let owner = message.record(1, wire(name(16)), 1, [1, 2, 3, 4])
+        for i in (0..<16).reversed() { message.record(1, wire(name(i)), 5, wire(name(i + 1))) }
+        for i in 0..<3000 { message.record(1, pointer(owner), 1, [1, 2, UInt8(i >> 8), UInt8(i & 255)]) }
+        let clean = try rewrite(message.octets)
+        let (result, _) = try survey(clean)
+        #expect(result.answerCount == 3017 && !result.needsRewrite && clean.count < 3000 * 16 + 17 * 512)
+        #expect(result.rotation.count == 3001)
+    }
+
+    @Test func countsOfDNAMEsAreBounded() {
+        for (count, error) in [(64, nil), (65, .tooManyRecords)] as [(Int, WireError?)] {
+            var message = TestMessage(flags: 0x8180)
+            message.question("a.b.", 1)
+            for _ in 0..<count { message.record(1, pointer(14), 39, wire("c.")) }
+            #expect(surveyError(message.octets) == error)
+        }
+    }
 }

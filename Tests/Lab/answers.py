@@ -24,8 +24,9 @@ def text_rdata(text):
 def rdata_for(name, qtype, index=0):
     """The RDATA that the lab gives for a name and type; `index` tells the records of a set apart."""
     if qtype == A:
-        # Beyond the first record from 198.18.0.0/15, so that large sets have no two alike.
-        return ipaddress.IPv4Address(wire.address4(name)).packed if index == 0 else struct.pack("!I", 0xC6120000 + index)
+        if index:  # from 198.18.0.0/15, so that large sets have no two alike
+            return struct.pack("!I", 0xC6120000 + index)
+        return ipaddress.IPv4Address(wire.address4(name)).packed
     if qtype == AAAA:
         return ipaddress.IPv6Address(wire.address6(name, index)).packed
     if qtype in (TXT, SPF):

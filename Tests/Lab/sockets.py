@@ -51,7 +51,7 @@ def time_wait(ports, pid="self"):
 class Sampler:
     """Samples in a thread while a block runs."""
 
-    def __init__(self, pid, ports, pause=0.005):
+    def __init__(self, pid, ports, pause=0.002):
         self.pid, self.ports, self.pause = pid, ports, pause
         self.peak = self.samples = 0
         self.stopped = threading.Event()

@@ -30,6 +30,10 @@ enum Repository {
         }
     }
 
+    static func exists(_ path: String) -> Bool {
+        FileManager.default.fileExists(atPath: root.appendingPathComponent(path).path)
+    }
+
     /// nil for folders, caches and what is not text.
     private static func text(of file: URL) -> String? {
         guard codeExtensions.contains(file.pathExtension) || otherExtensions.contains(file.pathExtension),

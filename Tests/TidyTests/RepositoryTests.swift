@@ -16,4 +16,9 @@ import Testing
         let findings = files.flatMap { file in allRules.flatMap { $0.check(file) } }
         for finding in findings { Issue.record("\(finding.description)") }
     }
+
+    @Test func documentsNameWhatExists() {
+        let findings = Repository.texts().flatMap { missingReferences($0, exists: Repository.exists) }
+        for finding in findings { Issue.record("\(finding.description)") }
+    }
 }

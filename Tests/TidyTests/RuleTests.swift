@@ -37,8 +37,13 @@ private let core = "Sources/ForwarderCore/Sample.swift"
     }
 
     @Test func lineLengthIsLimited() {
-        let edge = String(repeating: "ä", count: 120)
-        expect([Sample(core, edge, finds: []), Sample(core, "\n" + edge + "ä", finds: [2])], of: lineLength)
+        let edge = "//" + String(repeating: "ä", count: 118)
+        let inString = "let a = \"\"\"\n\(edge)ä\n\"\"\"\n"
+        expect(
+            [
+                Sample(core, edge, finds: []), Sample(core, "\n" + edge + "ä", finds: [2]),
+                Sample(core, inString, finds: []), Sample("Tests/Lab/a.py", edge + "ä", finds: [1]),
+            ], of: lineLength)
     }
 
     @Test func functionLengthIsLimited() {
@@ -101,6 +106,8 @@ private let core = "Sources/ForwarderCore/Sample.swift"
                 Sample(store, "func f() { unsafe a() }\n// Safety: g.\nfunc g() {}\n", finds: [1]),
                 Sample(
                     "Sources/ForwarderSettings/Files.swift", "import Glibc\n// Safety: lent.\nunsafe a()\n", finds: []),
+                Sample("Sources/fleetwing/Launch.swift", "import Glibc\n// Safety: lent.\nunsafe a()\n", finds: []),
+                Sample("Sources/fleetwing/Launch.swift", "// Safety: lent.\nunsafe a()\n", finds: [2]),
                 Sample(toml, "import CTOML\n// Safety: walked once.\nunsafe a()\n", finds: []),
                 Sample(toml, "// Safety: no.\nunsafe a()\n", finds: [2]),
                 Sample("Tests/DNSWireTests/A.swift", "unsafe a()\n", finds: []),
@@ -160,6 +167,23 @@ private let core = "Sources/ForwarderCore/Sample.swift"
     @Test func noTraceOfTheWorkshop() {
         expect(workshopWords.map { Sample("docs/a.md", "see\n\($0)x\n", finds: [2]) }, of: workshopTraces)
         expect([Sample("docs/a.md", "network/workers\n", finds: [])], of: workshopTraces)
+    }
+}
+
+@Suite struct ReferenceTests {
+    @Test func documentsNameWhatExists() {
+        let exists: (String) -> Bool = { ["docs/style.md", "docs/adr/1.md", "Sources/DNSWire/A.swift"].contains($0) }
+        let samples: [(path: String, text: String, missing: [String])] = [
+            ("docs/a.md", "[s](style.md) [1](adr/1.md#x) [w](https://a.example) [h](#here)", []),
+            ("README.md", "[s](docs/style.md) [t](docs/gone.md)", ["docs/gone.md"]),
+            ("docs/a.md", "[t](gone.md)\n`DNSWire/A.swift` `DNSWire/B.swift`", ["docs/gone.md", "DNSWire/B.swift"]),
+            ("docs/adr/1.md", "[s](../style.md)", []),
+        ]
+        for sample in samples {
+            let file = SourceText(path: sample.path, text: sample.text, isCode: false)
+            #expect(
+                missingReferences(file, exists: exists).map(\.message) == sample.missing.map { "'\($0)' is not there" })
+        }
     }
 }
 

@@ -6,8 +6,9 @@
 /// Modules and files that may say `unsafe`: the runtime, the daemon's border to C, and the one pure file.
 let unsafePlaces = ["Sources/ForwarderRuntime/", "Sources/fleetwingd/", "Sources/DNSWire/ByteStore.swift", "Tests/"]
 
-/// The module of which only the files at its border may say `unsafe`: those that import C.
-let bordering = (module: "ForwarderSettings", imports: ["CTOML", "Glibc"])
+/// Modules of which only the files at their border may say `unsafe`: those that import C.
+let borderingModules = ["ForwarderSettings", "fleetwing"]
+let borderImports: [Substring] = ["CTOML", "Glibc"]
 
 /// How far a `Safety:` comment may stand from its use. A run of lines that all say `unsafe` counts as one.
 let safetyLinesBefore = 8
@@ -16,11 +17,12 @@ let safetyLinesAfter = 3
 /// `unsafe` stands only in the allowed places, each with a `Safety:` comment near it.
 func unsafeUse(_ file: SourceText) -> [Finding] {
     guard file.isSwift else { return [] }
-    let importsC = bordering.imports.contains { name in
-        file.code.contains { words($0).starts(with: ["import", Substring(name)]) }
+    let importsC = borderImports.contains { name in
+        file.code.contains { words($0).starts(with: ["import", name]) }
     }
     let mayBeUnsafe =
-        unsafePlaces.contains { file.path.hasPrefix($0) } || (file.target == bordering.module && importsC)
+        unsafePlaces.contains { file.path.hasPrefix($0) }
+        || (importsC && borderingModules.contains { file.target == $0 })
     return file.code.enumerated().compactMap { number, line in
         guard saysUnsafe(line) else { return nil }
         if !mayBeUnsafe {

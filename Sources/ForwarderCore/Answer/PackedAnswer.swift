@@ -89,6 +89,11 @@ struct PackedHead {
     var textOffset: Int { ttlTableOffset + 2 * ttlCount }
     var blockLength: Int { textOffset + textLength }
 
+    /// Octets of the name of the block at `offset`, for a look without reading the whole head.
+    static func nameLength(_ store: borrowing ByteStore, at offset: Int) -> Int {
+        Int(store.load(offset + 2, as: UInt16.self)) - Header.size - 4
+    }
+
     /// Octets of the question's name.
     var nameLength: Int { questionEnd - Header.size - 4 }
 }

@@ -84,8 +84,8 @@ struct EntryStore: ~Copyable {
         else { return false }
         let block = entry + EntryStore.headerSize
         let question = block + PackedHead.messageOffset + Header.size
-        let head = PackedHead(bytes, at: block)
-        guard head.nameLength == key.nameLength, bytes.load16(question + key.nameLength + 2) == key.recordClass,
+        guard PackedHead.nameLength(bytes, at: block) == key.nameLength,
+            bytes.load16(question + key.nameLength + 2) == key.recordClass,
             kind == .nameError || bytes.load16(question + key.nameLength) == key.type
         else { return false }
         return bytes.equals(question, name, key.nameOffset, count: key.nameLength)

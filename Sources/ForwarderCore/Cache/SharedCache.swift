@@ -1,8 +1,8 @@
 // The cache of all workers: shards by the hash of the name, each behind its own lock.
 //
 // Every worker's engine calls it, from its own thread. A shard's lock is held while a reply is copied out of its ring:
-// about a tenth of a microsecond; with four shards a worker two seldom meet (docs/adr). Rejected: a cache a worker,
-// which asks upstreams once a worker. Entries of one name lie in one shard, so that most lookups take one lock. It must
+// about a tenth of a microsecond; with four shards a worker two seldom meet. Rejected: a cache a worker, which asks
+// upstreams once a worker. Entries of one name lie in one shard, so that most lookups take one lock. It must
 // never hold two locks at once.
 
 import DNSWire

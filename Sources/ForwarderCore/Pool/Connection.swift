@@ -32,6 +32,8 @@ struct Connection {
     /// Queries after which it is replaced; 0 = no limit.
     var queryLimit = 0
     var agesAt = Instant(nanoseconds: 0)
+    /// It met a near miss, and is to be replaced as soon as may be.
+    var isSuspect = false
     var inFlight = 0
     var firstAttempt: Int32 = -1
     var lastAttempt: Int32 = -1

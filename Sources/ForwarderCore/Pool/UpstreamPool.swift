@@ -46,6 +46,8 @@ struct UpstreamPool {
     var tcpLatency = LatencyEstimate()
     var health = UpstreamHealth()
     var inFlight = 0
+    /// When it last gave an answer to anything.
+    var answeredAt = Instant(nanoseconds: .min)
     /// After a local failure to open: not before.
     var blockedUntil = Instant(nanoseconds: 0)
     /// After a refused or failed connect: not before, doubling.

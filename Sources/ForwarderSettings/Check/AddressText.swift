@@ -57,8 +57,8 @@ enum AddressText {
         }
         let masked = address.masked(to: length)
         guard masked == address else {
-            return .failure(
-                Refusal(words: "has host bits set", help: "write \"\(AddressBlock(address: masked, prefixLength: length))\""))
+            let block = AddressBlock(address: masked, prefixLength: length)
+            return .failure(Refusal(words: "has host bits set", help: "write \"\(block)\""))
         }
         return .success(AddressBlock(address: address, prefixLength: length))
     }

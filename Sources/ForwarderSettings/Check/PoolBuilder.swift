@@ -49,8 +49,9 @@ struct PoolBuilder {
     func problems(_ pool: Settings.Pool) -> [SettingsProblem] {
         [("min_connections", pool.minConnections), ("prewarm", pool.prewarm)].compactMap { name, count in
             guard count > pool.maxConnections else { return nil }
+            let table = slot(name).hasPrefix("pool.") ? "pool" : "upstream.pool"
             return SettingsProblem(
-                "'pool.\(name)' is \(count), more than max_connections, which is \(pool.maxConnections)",
+                "'\(table).\(name)' is \(count), more than max_connections, which is \(pool.maxConnections)",
                 from: checked.origin(slot(name)))
         }
     }

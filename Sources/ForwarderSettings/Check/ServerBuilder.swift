@@ -41,7 +41,8 @@ struct ServerBuilder {
         let texts = checked.list("server.listen")
         if texts.isEmpty {
             problems.append(
-                SettingsProblem("'server.listen' is empty: there is nothing to serve", from: checked.origin("server.listen")))
+                SettingsProblem(
+                    "'server.listen' is empty: there is nothing to serve", from: checked.origin("server.listen")))
         }
         if texts.count > 256 {
             problems.append(

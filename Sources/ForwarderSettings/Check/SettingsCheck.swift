@@ -107,7 +107,8 @@ struct SettingsCheck {
                     SettingsProblem(
                         "'server.workers' is \(number), but upstream '\(least.name)' may have only "
                             + "\(least.pool.maxConnections) connections: each worker needs one",
-                        from: checked.origin("server.workers"), help: "write workers = \"auto\", or raise max_connections"))
+                        from: checked.origin("server.workers"),
+                        help: "write workers = \"auto\", or raise max_connections"))
             }
         } else {
             settings.server.workers = max(1, min(usableCPUs, 8, least?.pool.maxConnections ?? 8))

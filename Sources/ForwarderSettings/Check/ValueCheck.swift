@@ -49,7 +49,7 @@ struct ValueCheck {
         case (.duration, .integer), (.duration, .float), (.size, .integer), (.size, .float), (.share, .integer),
             (.share, .float), (.rate, .integer), (.rate, .float):
             return needsUnit(node.value.written, node)
-        case (.word(let words, let later), .string(let word)): return oneOf(word, of: words + later, node)
+        case (.word(let words, _), .string(let word)): return oneOf(word, of: words, node)
         case (.text, .string(let text)): return .success(.text(text))
         case (.list(let words), .array(let nodes)): return list(nodes, words)
         default:

@@ -36,12 +36,14 @@ enum ValueType: Sendable {
     var allowed: String {
         switch self {
         case .boolean, .text: ""
-        case .integer(let range, _): "between \(range.lowerBound) and \(range.upperBound)"
+        case .integer(let range, _):
+            range.upperBound == .max
+                ? "at least \(range.lowerBound)" : "between \(range.lowerBound) and \(range.upperBound)"
         case .duration(let low, let high, let zero, _), .size(let low, let high, let zero):
             "between \(low) and \(high)" + (zero && low.first != "0" ? ", or \(zeroText)" : "")
         case .share(let range): "between \(range.lowerBound)% and \(range.upperBound)%"
         case .rate(let range): "between \(range.lowerBound)/s and \(range.upperBound)/s"
-        case .word(let words, let later): "one of " + (words + later).joined(separator: ", ")
+        case .word(let words, _): "one of " + words.joined(separator: ", ")
         case .list(let words): words.isEmpty ? "" : "each one of " + words.joined(separator: ", ")
         }
     }

@@ -94,7 +94,8 @@ extension Reference {
             "dns.case_randomization", .word(["off", "udp", "all"]), #""udp""#,
             "Random letter case in questions, toward which upstreams."),
         .later(
-            "dns.padding", .integer(0...512), "128", "Block size of padding on encrypted transports (RFC 8467); 0 = off."),
+            "dns.padding", .integer(0...512), "128",
+            "Block size of padding on encrypted transports (RFC 8467); 0 = off."),
         ReferenceKey("dns.extended_errors", .boolean, "true", "RFC 8914 reasons toward clients."),
         ReferenceKey(
             "dns.dnssec", .word(["pass"], later: ["validate"]), #""pass""#, "DO, AD, CD and signatures pass through."),

@@ -29,7 +29,7 @@ enum DefaultFile {
         Section(header: "[server]", rows: Reference.server),
         Section(header: "[group.default]", rows: Reference.group),
         Section(
-            header: "[pool]                         # per upstream, over all workers; [upstream.pool] overrides any key",
+            header: "[pool]                         # for one upstream; [upstream.pool] overrides any key",
             rows: Reference.pool),
         Section(header: "[cache]", rows: Reference.cache),
         Section(header: "[dns]", rows: Reference.dns),
@@ -77,6 +77,21 @@ enum DefaultFile {
         let padding = String(repeating: " ", count: max(1, 31 - setting.count))
         let oneLine = setting + padding + "# " + remark
         if oneLine.count <= 120 { return oneLine + "\n" }
-        return "# " + remark + "\n" + setting + "\n"
+        return wrapped(remark) + setting + "\n"
+    }
+
+    /// As comment lines of at most 120 characters.
+    private static func wrapped(_ text: String) -> String {
+        var lines: [String] = []
+        var line = "#"
+        for word in text.split(separator: " ") {
+            if line.count + 1 + word.count > 120 {
+                lines.append(line)
+                line = "#"
+            }
+            line += " " + word
+        }
+        lines.append(line)
+        return lines.map { $0 + "\n" }.joined()
     }
 }

@@ -75,7 +75,8 @@ struct EffectiveSettings {
     }
 
     func text(_ outcome: SettingsOutcome) -> String {
-        var text = outcome.files.isEmpty ? "# no file: built-in defaults\n" : "# from \(outcome.files.joined(separator: ", "))\n"
+        var text = "# from \(outcome.files.joined(separator: ", "))\n"
+        if outcome.files.isEmpty { text = "# no file: built-in defaults\n" }
         var section = ""
         for line in lines() {
             if line.section != section {

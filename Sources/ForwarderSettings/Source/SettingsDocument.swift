@@ -27,15 +27,19 @@ struct SettingsDocument: Sendable {
         for table in collector.tables where !tables.contains(where: { $0.slot == table.slot }) {
             tables.append(table)
         }
-        var seen: Set<String> = []
+        var seen: [String: Assignment] = [:]
         for assignment in collector.assignments {
-            // TOML refuses a key twice, but not the shorthand beside the long form.
-            if !seen.insert(assignment.slot).inserted {
-                problems.append(
-                    SettingsProblem(
-                        "'upstreams' and 'group.default.upstreams' are the same key: keep one",
-                        at: assignment.keyOrigin.place))
+            // TOML refuses a key twice, but not the shorthand beside the long form. An empty one says nothing.
+            if let first = seen[assignment.slot] {
+                if assignment.node.value == .array([]) { continue }
+                if first.node.value != .array([]) {
+                    problems.append(
+                        SettingsProblem(
+                            "'upstreams' and 'group.default.upstreams' are the same key: keep one",
+                            at: assignment.keyOrigin.place))
+                }
             }
+            seen[assignment.slot] = assignment
             put(assignment)
         }
     }

@@ -65,7 +65,8 @@ enum TOMLValue: Sendable, Equatable {
     /// The value as TOML on one line.
     var written: String {
         switch self {
-        case .table(let entries): "{ " + entries.map { "\($0.key) = \($0.node.value.written)" }.joined(separator: ", ") + " }"
+        case .table(let entries):
+            "{ " + entries.map { "\($0.key) = \($0.node.value.written)" }.joined(separator: ", ") + " }"
         case .array(let nodes): "[" + nodes.map(\.value.written).joined(separator: ", ") + "]"
         case .string(let text): quoted(text)
         case .integer(let number): String(number)
