@@ -1,7 +1,8 @@
 // The daemon's life: options, settings, workers, then signals until the end.
 //
-// Everything here runs on the main thread, nonisolated. It stays in the foreground and never forks. Exit codes are those
-// of sysexits: 0 done, 1 could not start, 64 usage, 78 configuration; the unit does not restart after the last two.
+// Everything here runs on the main thread, nonisolated. It stays in the foreground and never forks. Exit codes are
+// those of sysexits: 0 done, 1 could not start, 64 usage, 78 configuration; the unit does not restart after the last
+// two.
 
 import CLinux
 import ForwarderCore

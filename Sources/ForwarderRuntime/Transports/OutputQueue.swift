@@ -25,6 +25,8 @@ struct OutputQueue {
 
     var count: Int { bytes.count - start }
     var isEmpty: Bool { count == 0 }
+    /// Octets of memory held, sent ones included.
+    var memory: Int { bytes.capacity }
 
     /// Appends `length` octets of the action buffer.
     mutating func append(_ source: borrowing ByteWriter, offset: Int, count length: Int) {

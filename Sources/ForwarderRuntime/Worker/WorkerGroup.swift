@@ -82,7 +82,8 @@ public final class WorkerGroup {
 
     /// Descriptors that are left for clients, at least one a worker.
     static func clientRoom(descriptors: Int, pools: Int, workers: Int, listeners: [ListenAddress]) -> Int {
-        // A TCP listener has its reserve beside it; a worker an epoll set, an eventfd, and one connection being accepted.
+        // A TCP listener has its reserve beside it; a worker an epoll set, an eventfd, and one connection being
+        // accepted.
         let each = 3 + listeners.reduce(0) { $0 + ($1.udp ? 1 : 0) + ($1.tcp ? 2 : 0) }
         // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read.
         return max(workers, descriptors - pools - workers * each - 8)
@@ -104,7 +105,8 @@ public final class WorkerGroup {
     }
 
     private func waitUntilRunning() {
-        // A worker needs microseconds; five seconds mean that the machine is stuck, and then READY must not wait for it.
+        // A worker needs microseconds; five seconds mean that the machine is stuck, and then READY must not wait for
+        // it.
         for _ in 0..<5_000 {
             if !workers.contains(where: { $0.mailbox.state == .starting }) { return }
             cl_sleep_ms(1)
