@@ -1,7 +1,8 @@
 // The daemon's life: options, settings, workers, then signals until the end.
 //
-// Everything here runs on the main thread, nonisolated. It stays in the foreground and never forks. Exit codes are those
-// of sysexits: 0 done, 1 could not start, 64 usage, 78 configuration; the unit does not restart after the last two.
+// Everything here runs on the main thread, nonisolated. It stays in the foreground and never forks. Exit codes are
+// those of sysexits: 0 done, 1 could not start, 64 usage, 78 configuration; the unit does not restart after the last
+// two.
 
 import CLinux
 import ForwarderCore
@@ -71,7 +72,6 @@ struct Daemon {
         // Before any thread exists: threads inherit the mask, so signals reach the main loop alone.
         _ = cl_signals_block()
         let signals = cl_signalfd()
-        _ = cl_raise_descriptor_limit()
         let mapping = SettingsMapping(settings)
         do throws(WorkerGroup.StartFailure) {
             let notices: NoticeQueue
@@ -173,7 +173,7 @@ struct Daemon {
         let rate = (queries &- lastCount) &* 1000 / milliseconds
         lastCount = queries
         lastStatus = now
-        let connections = report.pools.reduce(0) { $0 + $1.active + $1.connecting + $1.draining }
+        let connections = report.pools.reduce(0) { $0 + $1.total }
         let lookups = report.cache.hits &+ report.cache.misses
         let share = lookups == 0 ? 0 : report.cache.hits &* 100 / lookups
         ServiceNotification.status(

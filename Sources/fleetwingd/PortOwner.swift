@@ -1,7 +1,7 @@
 // Who holds a port that we wanted: for the one error message at start that everybody meets.
 //
-// Reads /proc/net/{udp,tcp}{,6} for the socket's inode and /proc/*/fd for the process that has it open. Needs rights for
-// processes of other users; without them the message does without a name. Bounded, and only called before exit.
+// Reads /proc/net/{udp,tcp}{,6} for the socket's inode and /proc/*/fd for the process that has it open. Needs rights
+// for processes of other users; without them the message does without a name. Bounded, and only called before exit.
 
 import CLinux
 import ForwarderCore

@@ -103,6 +103,28 @@ import Testing
         #expect(queue.isEmpty)
     }
 
+    @Test func aSlowReaderCannotGrowTheQueue() throws {
+        var ends: [Int32] = [0, 0]
+        // Safety: the array has two elements.
+        #expect(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+        let near = FileDescriptor(owning: ends[0])
+        let far = FileDescriptor(owning: ends[1])
+        #expect(cl_set_nonblocking(near.number) == 0)
+        #expect(cl_set_nonblocking(far.number) == 0)
+        var writer = ByteWriter(capacity: 64 << 10, limit: 64 << 10)
+        writer.appendZeros(64 << 10)
+        var queue = OutputQueue()
+        var buffer = StreamBuffer()
+        for _ in 0..<8 { queue.append(writer, offset: 0, count: writer.count) }
+        for _ in 0..<500 {
+            _ = queue.write(to: near.number)
+            _ = buffer.read(from: far.number)
+            if queue.count < 512 << 10 { queue.append(writer, offset: 0, count: writer.count) }
+            #expect(!queue.isEmpty)
+        }
+        #expect(queue.memory < 2 << 20)
+    }
+
     @Test func writeToAClosedPeerFails() throws {
         var ends: [Int32] = [0, 0]
         // Safety: the array has two elements.

@@ -75,6 +75,15 @@ import Testing
                 == "{\"a\\\"b\":\"x\\\\\\n\\t\\u0001é\",\"list\":[{\"n\":1},{\"n\":-2}],\"s\":1.050,\"t\":true}")
     }
 
+    @Test func descriptorsAreKeptForThePools() {
+        let endpoint = Endpoint(address: NetworkAddress(ipv4: 1), port: 53)
+        let listen = [ListenAddress(endpoint: endpoint, udp: true, tcp: true, text: "x")]
+        let room = { WorkerGroup.clientRoom(descriptors: $0, pools: $1, workers: $2, listeners: listen) }
+        #expect(room(64, 30, 1) == 20)
+        #expect(room(1024, 30, 2) == 974)
+        #expect(room(24, 30, 2) == 2)
+    }
+
     @Test func sumsOfPools() {
         let endpoint = Endpoint(address: NetworkAddress(ipv4: 1), port: 53)
         var one = WorkerReport()

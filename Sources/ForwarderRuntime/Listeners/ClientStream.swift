@@ -52,7 +52,7 @@ final class ClientStream {
     var isIdle: Bool { unanswered == 0 && output.isEmpty && !paused }
     var isFinished: Bool { inputEnded && isIdle }
 
-    /// What to watch for now.
+    /// The events to watch for.
     func wantedInterest(maxPipelined: Int, reading: Bool) -> Readiness {
         var wanted: Readiness = []
         if reading && !inputEnded && !paused && unanswered < maxPipelined && output.count <= ClientStream.outputPause {

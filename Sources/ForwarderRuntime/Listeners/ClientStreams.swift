@@ -1,8 +1,8 @@
 // The table of a worker's client connections: admission, reading, replies, limits.
 //
-// The worker calls it for events, the action runner for replies. Client TCP follows RFC 7766: pipelining, answers out of
-// order, several messages a read, an idle limit, no closing while answers are due. Every limit is bounded by a setting
-// or named constant.
+// The worker calls it for events, the action runner for replies. Client TCP follows RFC 7766: pipelining, answers out
+// of order, several messages a read, an idle limit, no closing while answers are due. Every limit is bounded by a
+// setting or named constant.
 
 import CLinux
 import DNSWire

@@ -17,6 +17,8 @@ final class TCPListener {
         case connection(FileDescriptor, Endpoint)
         /// A connection that was gone before we came, or of a foreign family.
         case skipped
+        /// No descriptor is left, but the reserve served to close one waiting connection.
+        case turnedAway
         case nothing
         /// No descriptor is left: stop polling until `rest` has passed.
         case exhausted
@@ -64,7 +66,7 @@ final class TCPListener {
         }
         switch -accepted {
         case EAGAIN: return .nothing
-        case EMFILE, ENFILE: return turnAwayOne() ? .skipped : .exhausted
+        case EMFILE, ENFILE: return turnAwayOne() ? .turnedAway : .exhausted
         case ENOBUFS, ENOMEM: return .exhausted
         // ECONNABORTED and the network errors that accept passes on belong to that connection alone.
         default: return .skipped

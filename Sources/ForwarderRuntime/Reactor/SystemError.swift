@@ -12,6 +12,9 @@ public struct SystemError: Error, Equatable, Sendable {
     public let code: Int32
     public init(code: Int32) { self.code = code }
 
+    /// The kernel does not have the address family (IPv6 switched off at boot).
+    var isUnsupportedFamily: Bool { code == EAFNOSUPPORT }
+
     /// The C library's words for it.
     public var text: String {
         // Safety: strerror returns a terminated string that is copied before any other call.

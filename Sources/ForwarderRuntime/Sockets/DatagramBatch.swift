@@ -27,7 +27,8 @@ import Glibc
     init(capacity: Int) {
         let capacity = min(max(capacity, 1), 1024)
         self.capacity = capacity
-        // Safety: five blocks of this owner alone, freed in deinit; header i points at element i of the others for ever.
+        // Safety: five blocks of this owner alone, freed in deinit; header i points at element i of the others for
+        // ever.
         unsafe headers = .allocate(capacity: capacity)
         unsafe vectors = .allocate(capacity: capacity)
         unsafe names = .allocate(capacity: capacity)

@@ -1,7 +1,7 @@
 // Preallocated headers for sending many datagrams with one sendmmsg, straight from the action buffer's bytes.
 //
-// A worker has one, for replies and for queries. Messages are added as ranges; the addresses of the bytes are taken only
-// inside `send`, because the buffer may move when it grows. It must never keep such an address.
+// A worker has one, for replies and for queries. Messages are added as ranges; the addresses of the bytes are taken
+// only inside `send`, because the buffer may move when it grows. It must never keep such an address.
 
 import CLinux
 import DNSWire

@@ -112,8 +112,8 @@ struct DatagramTransport: ~Copyable {
         connections[Int(id.slot)] = nil
     }
 
-    /// Something arrived on a socket: gives the datagrams to the engine. Returns the failure when the socket is lost; it
-    /// is closed then.
+    /// Something arrived on a socket: gives the datagrams to the engine. Returns the failure when the socket is lost;
+    /// it is closed then.
     mutating func ready(
         _ id: ConnectionID, batch: inout DatagramBatch, engine: inout Engine, now: Instant, into out: inout ActionBuffer
     ) -> TransportFailure? {

@@ -17,16 +17,27 @@ struct OutputQueue {
         case failed(errno: Int32)
     }
 
+    /// Sent octets that may still lie at the front.
+    private static let compactAt = 64 << 10
+
     private var bytes: [UInt8] = []
     private var start = 0
 
     var count: Int { bytes.count - start }
     var isEmpty: Bool { count == 0 }
+    /// Octets of memory held, sent ones included.
+    var memory: Int { bytes.capacity }
 
     /// Appends `length` octets of the action buffer.
     mutating func append(_ source: borrowing ByteWriter, offset: Int, count length: Int) {
         guard offset >= 0, length >= 0, offset <= source.count - length else { return }
-        if start > 0 && start == bytes.count { removeAll() }
+        if start == bytes.count {
+            removeAll()
+        } else if start > OutputQueue.compactAt {
+            // A peer that reads slowly but steadily never lets the queue run empty: what was sent must still go.
+            bytes.removeFirst(start)
+            start = 0
+        }
         source.withSpan(offset, length) { span in
             // Safety: the buffer is read within the call.
             unsafe span.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }

@@ -1,8 +1,8 @@
 // Random source ports for the UDP sockets of all workers.
 //
-// The kernel's own choice walks a range that an attacker can learn, and fails while the range has holes left. Here a port
-// is drawn from all of 1024-65535 (RFC 5452 section 9.2, RFC 6056 algorithm 1), except what the administrator reserved
-// and our own listeners use. A closed port rests: a late answer to the old socket must not meet the new one.
+// The kernel's own choice walks a range that an attacker can learn, and fails while the range has holes left. Here a
+// port is drawn from all of 1024-65535 (RFC 5452 section 9.2, RFC 6056 algorithm 1), except what the administrator
+// reserved and our own listeners use. A closed port rests: a late answer to the old socket must not meet the new one.
 // It must never hand out a port twice at once.
 
 import CLinux
@@ -79,7 +79,8 @@ public final class PortAllocator: Sendable {
 }
 
 extension PortAllocator {
-    /// Reads ranges as the kernel writes them in ip_local_reserved_ports: `8080,9148-9150`. What is not a range is left out.
+    /// Reads ranges as the kernel writes them in ip_local_reserved_ports: `8080,9148-9150`. What is not a range is left
+    /// out.
     static func ranges(_ text: some StringProtocol) -> [ClosedRange<UInt16>] {
         text.split(whereSeparator: { $0 == "," || $0 == "\n" || $0 == " " }).compactMap { word in
             let ends = word.split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) }

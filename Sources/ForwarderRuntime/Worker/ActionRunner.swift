@@ -1,7 +1,7 @@
 // Performs what the engine asked for after a batch: replies first, then the upstream side in order.
 //
-// The worker calls it after every batch. Datagrams are grouped by listener and by upstream socket, so that a batch costs
-// a few system calls. Failures are gathered and told to the engine when the batch is done: it may answer with new
+// The worker calls it after every batch. Datagrams are grouped by listener and by upstream socket, so that a batch
+// costs a few system calls. Failures are gathered and told to the engine when the batch is done: it may answer with new
 // actions, which run in the next round. Rounds are bounded; what is left waits for the next wakeup.
 
 import DNSWire

@@ -38,7 +38,7 @@ extension GroupReport {
         json.field("connecting", pool.connecting)
         json.field("draining", pool.draining)
         json.field("idle", pool.idle)
-        json.field("total", pool.active + pool.connecting + pool.draining)
+        json.field("total", pool.total)
         json.field("peak", pool.peak)
         json.field("max_connections", pool.maxConnections)
         json.field("idle_timeout", milliseconds: pool.idleTimeout.inMilliseconds)

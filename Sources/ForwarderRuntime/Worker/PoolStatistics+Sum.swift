@@ -3,6 +3,9 @@
 import ForwarderCore
 
 extension PoolStatistics {
+    /// Sockets that count against the ceiling.
+    public var total: Int { active + idle + connecting + draining }
+
     /// Adds another worker's figures of the same upstream and network. The workers share out the ceiling, so ceilings
     /// add up too; of the learned idle limits the shortest counts.
     mutating func add(_ other: PoolStatistics) {

@@ -150,6 +150,7 @@ struct Worker: ~Copyable {
             switch listener.accept() {
             case .connection(let descriptor, let endpoint): sockets.clients.admit(descriptor, from: endpoint, now: now)
             case .skipped: continue
+            case .turnedAway: tally.counters.streamsRefused &+= 1
             case .nothing: return
             case .exhausted:
                 tally.counters.acceptNoDescriptors &+= 1

@@ -34,8 +34,9 @@ public final class WorkerGroup {
     public init(engine: EngineSettings, runtime: RuntimeSettings, notices: NoticeQueue) throws(StartFailure) {
         var runtime = runtime
         runtime.workers = min(max(runtime.workers, 1), 256)
+        WorkerGroup.limitClients(&runtime, engine, notices)
         settings = runtime
-        let sockets = try WorkerGroup.bind(runtime)
+        let sockets = try WorkerGroup.bind(runtime, notices)
         let seed = SystemRandom.octets(16)
         cache = SharedCache(
             settings: engine.cache, workers: runtime.workers,
@@ -63,6 +64,31 @@ public final class WorkerGroup {
     /// EAGAIN's sense fits: resources (descriptors, memory) for the epoll set were missing.
     private static let cannotStart: Int32 = 11
 
+    /// Keeps descriptors back for the upstream pools: clients that hold connections open must not be able to take the
+    /// last one, or every miss would fail locally.
+    private static func limitClients(_ runtime: inout RuntimeSettings, _ engine: EngineSettings, _ notices: NoticeQueue)
+    {
+        let limit = Int(clamping: cl_raise_descriptor_limit())
+        let room = clientRoom(
+            descriptors: limit, pools: engine.upstreams.reduce(0) { $0 + $1.pool.maxConnections },
+            workers: runtime.workers, listeners: runtime.listen)
+        guard limit > 0, room < runtime.tcpMaxClients else { return }
+        notices.post(
+            Notice(
+                .warning, event: "clients_limited",
+                "at most \(room) TCP clients instead of \(runtime.tcpMaxClients): the limit of open files is \(limit)"))
+        runtime.tcpMaxClients = room
+    }
+
+    /// Descriptors that are left for clients, at least one a worker.
+    static func clientRoom(descriptors: Int, pools: Int, workers: Int, listeners: [ListenAddress]) -> Int {
+        // A TCP listener has its reserve beside it; a worker an epoll set, an eventfd, and one connection being
+        // accepted.
+        let each = 3 + listeners.reduce(0) { $0 + ($1.udp ? 1 : 0) + ($1.tcp ? 2 : 0) }
+        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read.
+        return max(workers, descriptors - pools - workers * each - 8)
+    }
+
     /// Nonisolated on purpose: see WorkerThread.
     private nonisolated static func start(_ plan: WorkerPlan) throws(SystemError) -> WorkerThread {
         try WorkerThread(name: "worker-\(plan.index)") {
@@ -79,7 +105,8 @@ public final class WorkerGroup {
     }
 
     private func waitUntilRunning() {
-        // A worker needs microseconds; five seconds mean that the machine is stuck, and then READY must not wait for it.
+        // A worker needs microseconds; five seconds mean that the machine is stuck, and then READY must not wait for
+        // it.
         for _ in 0..<5_000 {
             if !workers.contains(where: { $0.mailbox.state == .starting }) { return }
             cl_sleep_ms(1)
@@ -88,29 +115,50 @@ public final class WorkerGroup {
 
     // MARK: - Sockets
 
-    private static func bind(_ settings: RuntimeSettings) throws(StartFailure) -> [[BoundSocket]] {
-        var sockets: [[BoundSocket]] = []
+    private static func bind(_ settings: RuntimeSettings, _ notices: NoticeQueue) throws(StartFailure)
+        -> [[BoundSocket]]
+    {
+        var wanted: [(address: ListenAddress, isStream: Bool)] = []
+        for address in settings.listen {
+            if address.udp { wanted.append((address, false)) }
+            if address.tcp { wanted.append((address, true)) }
+        }
         var failures: [BindFailure] = []
-        for worker in 0..<settings.workers {
+        var unsupported: [BindFailure] = []
+        // All before the first real bind: a wildcard address in the list must not meet our own socket on another one.
+        for (address, isStream) in wanted {
+            do throws(SystemError) {
+                try probe(address, isStream: isStream)
+            } catch {
+                let failure = BindFailure(address: address, isStream: isStream, error: error)
+                if error.isUnsupportedFamily { unsupported.append(failure) } else { failures.append(failure) }
+            }
+        }
+        // A kernel without IPv6 shall not keep the daemon from its IPv4 addresses, which the default list has too.
+        if unsupported.count == wanted.count { failures += unsupported }
+        if !failures.isEmpty { throw .bind(failures) }
+        for failure in unsupported {
+            let text = "\(failure.address.endpoint.text): left out, this kernel has no IPv6"
+            notices.post(Notice(.warning, event: "listen_skipped", text))
+        }
+        wanted.removeAll { address, _ in unsupported.contains { $0.address == address } }
+        var sockets: [[BoundSocket]] = []
+        for _ in 0..<settings.workers {
             var mine: [BoundSocket] = []
-            for address in settings.listen {
-                for isStream in [false, true] where isStream ? address.tcp : address.udp {
-                    do throws(SystemError) {
-                        if worker == 0 { try probe(address, isStream: isStream) }
-                        mine.append(
-                            isStream
-                                ? try TCPListener.bind(address, settings: settings)
-                                : try UDPListener.bind(address, settings: settings))
-                    } catch {
-                        failures.append(BindFailure(address: address, isStream: isStream, error: error))
-                    }
+            for (address, isStream) in wanted {
+                do throws(SystemError) {
+                    mine.append(
+                        isStream
+                            ? try TCPListener.bind(address, settings: settings)
+                            : try UDPListener.bind(address, settings: settings))
+                } catch {
+                    failures.append(BindFailure(address: address, isStream: isStream, error: error))
                 }
             }
-            sockets.append(mine)
             // The other workers would only say the same again.
-            if worker == 0 && !failures.isEmpty { break }
+            if !failures.isEmpty { throw .bind(failures) }
+            sockets.append(mine)
         }
-        if !failures.isEmpty { throw .bind(failures) }
         return sockets
     }
 

@@ -1,7 +1,8 @@
 // A thread of our own, with a stack of known size.
 //
 // No actor, task or dispatch queue: a step of those costs 0.2 to 0.8 us (measured) and their threads are not ours. The
-// body must be made in a nonisolated function: a closure written in main.swift belongs to the main actor and traps here.
+// body must be made in a nonisolated function: a closure written in main.swift belongs to the main actor and traps
+// here.
 
 import CLinux
 import Glibc
@@ -21,8 +22,8 @@ final class WorkerThread {
 
     /// - Parameter name: at most 15 characters, as `ps -L` shows it.
     init(name: String, _ run: sending @escaping () -> Void) throws(SystemError) {
-        // Safety: the attribute is initialised before use and destroyed after; the body is retained for the thread, which
-        // releases it, or released here when no thread came to be.
+        // Safety: the attribute is initialised before use and destroyed after; the body is retained for the thread,
+        // which releases it, or released here when no thread came to be.
         var attribute = pthread_attr_t()
         unsafe pthread_attr_init(&attribute)
         unsafe pthread_attr_setstacksize(&attribute, 1 << 20)
@@ -39,6 +40,7 @@ final class WorkerThread {
             }, body.toOpaque())
         unsafe pthread_attr_destroy(&attribute)
         if code != 0 {
+            // Safety: no thread took the body over.
             unsafe body.release()
             throw SystemError(code: code)
         }
