@@ -51,7 +51,7 @@ extension Engine {
     private func remember(_ parsed: ParsedQuery, _ caseMask: CaseMask, _ client: Client) -> ClientQuery {
         let asked = parsed.hasEDNS ? max(512, parsed.udpSize) : 512
         return ClientQuery(
-            client: client, id: parsed.id, caseMask: caseMask, recursionDesired: parsed.recursionDesired,
+            client: client, id: parsed.id, caseMask: caseMask, opcode: parsed.opcode, recursionDesired: parsed.recursionDesired,
             checkingDisabled: parsed.checkingDisabled, authenticData: parsed.authenticData,
             dnssecOK: parsed.dnssecOK, hasEDNS: parsed.hasEDNS,
             wantsKeepalive: parsed.hasKeepalive && client.isStream,

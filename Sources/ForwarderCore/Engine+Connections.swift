@@ -25,8 +25,15 @@ extension Engine {
             connections.slots[slot].agesAt = now + (unlimited ? .seconds(1 << 32) : jittered(pool.maxAge, down: 20))
             out.upstream.append(.openStream(id, upstream: upstream))
         }
-        pools[upstream].peak = max(pools[upstream].peak, pools[upstream].openCount)
-        note(upstream, network) { $0.opened[reason.rawValue] += 1 }
+        connections.slots[slot].openReason = reason
+        let open =
+            network == .udp
+            ? pools[upstream].datagrams.count + pools[upstream].drainingDatagrams
+            : pools[upstream].streams.count + pools[upstream].drainingStreams
+        note(upstream, network) {
+            $0.opened[reason.rawValue] += 1
+            $0.peak = max($0.peak, open)
+        }
         out.events.append(
             .opened(
                 upstream: upstream, network: network, reason: reason, open: pools[upstream].openCount,

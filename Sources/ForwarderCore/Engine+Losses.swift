@@ -56,6 +56,13 @@ extension Engine {
         if failure == .networkUnreachable {
             pools[upstream].health.noteUnreachable(now)
         } else if failure.fault == .local {
+            if failure == .noDescriptors || failure == .noPorts {
+                // It never was: these come only of opening.
+                note(upstream, lost.network) {
+                    $0.opened[lost.openReason.rawValue] &-= 1
+                    $0.closed[CloseReason.error.rawValue] &-= 1
+                }
+            }
             pools[upstream].blockedUntil = now + Engine.localPause
             wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].blockedUntil)
         } else if lost.network == .tcp && lost.state == .connecting {

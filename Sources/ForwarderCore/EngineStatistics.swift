@@ -66,11 +66,10 @@ extension Engine {
         where connection.state != .free && connection.upstream == pool.index && connection.network == network {
             result.inFlight += connection.inFlight
         }
-        result.maxConnections = pool.ceiling
+        result.maxConnections = pool.settings.pool.maxConnections
         result.idleTimeout = network == .udp ? pool.settings.pool.udpMaxAge : pool.settings.pool.idleTimeout
         result.learnedIdle = network == .tcp ? pool.learnedIdle ?? .zero : .zero
         result.waiters = network == pool.settings.transport ? pool.waitingCount : 0
-        result.peak = pool.peak
         return result
     }
 }

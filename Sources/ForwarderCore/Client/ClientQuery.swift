@@ -7,6 +7,8 @@ public struct ClientQuery: Sendable {
     public var client: Client
     public var id: UInt16
     public var caseMask: CaseMask
+    /// Copied into the response like the id (RFC 1035 4.1.1).
+    public var opcode: UInt16 = 0
     public var recursionDesired: Bool
     public var checkingDisabled: Bool
     /// AD was set: the client wants to know (RFC 6840 5.7).

@@ -19,6 +19,7 @@ struct Connection {
     var state = ConnectionState.free
     var upstream = 0
     var network = UpstreamTransport.udp
+    var openReason = OpenReason.cold
     var openedAt = Instant(nanoseconds: 0)
     /// When it was last written to or heard from; idle time counts from here.
     var usedAt = Instant(nanoseconds: 0)

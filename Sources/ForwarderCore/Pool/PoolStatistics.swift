@@ -39,6 +39,7 @@ public struct PoolStatistics: Sendable {
     public var connecting = 0
     public var draining = 0
     public var idle = 0
+    /// The ceiling of the upstream for the whole process, both transports together.
     public var maxConnections = 0
     public var idleTimeout = Interval.zero
     /// Learned from the peer; zero = not learned.

@@ -67,7 +67,6 @@ struct UpstreamPool {
 
     var udp: PoolStatistics
     var tcp: PoolStatistics
-    var peak = 0
 
     init(index: Int, settings: UpstreamSettings, ceiling: Int) {
         self.index = index

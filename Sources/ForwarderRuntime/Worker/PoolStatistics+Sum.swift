@@ -6,14 +6,14 @@ extension PoolStatistics {
     /// Sockets that count against the ceiling.
     public var total: Int { active + idle + connecting + draining }
 
-    /// Adds another worker's figures of the same upstream and network. The workers share out the ceiling, so ceilings
-    /// add up too; of the learned idle limits the shortest counts.
+    /// Adds another worker's figures of the same upstream and network. The ceiling is the process's already; peaks add
+    /// up to an upper bound, as they need not fall together; of the learned idle limits the shortest counts.
     mutating func add(_ other: PoolStatistics) {
         active += other.active
         connecting += other.connecting
         draining += other.draining
         idle += other.idle
-        maxConnections += other.maxConnections
+        maxConnections = max(maxConnections, other.maxConnections)
         waiters += other.waiters
         inFlight += other.inFlight
         peak += other.peak
