@@ -24,6 +24,8 @@ let package = Package(
         // C borders.
         .target(name: "CLinux"),
         .target(name: "CTOML", cxxSettings: [.define("TOML_EXCEPTIONS", to: "0")]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
         // The pure part: bytes, then decisions.
@@ -32,7 +34,9 @@ let package = Package(
 
         // The shell around it.
         .target(name: "ForwarderSettings", dependencies: ["CTOML"], swiftSettings: strict),
-        .target(name: "ForwarderRuntime", dependencies: ["ForwarderCore", "DNSWire", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "ForwarderRuntime", dependencies: ["ForwarderCore", "DNSWire", "CLinux", "COpenSSL", "CNghttp2"],
+            swiftSettings: strict),
         .executableTarget(
             name: "fleetwingd",
             dependencies: ["ForwarderRuntime", "ForwarderSettings", "ForwarderCore", "DNSWire", "CLinux", "CSystemd"],
@@ -49,7 +53,8 @@ let package = Package(
         .testTarget(name: "ForwarderCoreTests", dependencies: ["ForwarderCore", "DNSWire"], swiftSettings: strict),
         .testTarget(name: "ForwarderSettingsTests", dependencies: ["ForwarderSettings"], swiftSettings: strict),
         .testTarget(
-            name: "ForwarderRuntimeTests", dependencies: ["ForwarderRuntime", "ForwarderCore", "DNSWire", "CLinux"],
+            name: "ForwarderRuntimeTests",
+            dependencies: ["ForwarderRuntime", "ForwarderCore", "DNSWire", "CLinux", "COpenSSL", "CNghttp2"],
             swiftSettings: strict),
         .testTarget(
             name: "ScenarioTests", dependencies: ["ForwarderCore", "DNSWire"], exclude: ["Scenarios"],

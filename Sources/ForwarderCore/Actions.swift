@@ -42,12 +42,19 @@ public struct ClientReply: Sendable {
 public enum UpstreamAction: Equatable, Sendable {
     /// Open a UDP socket on a random port, connected to the upstream's address. Failing is reported by
     /// `connectionLost`; queries follow without waiting.
-    case openDatagram(ConnectionID, upstream: Int)
-    /// Begin a TCP connection; `connectionOpened` or `connectionLost` will tell.
-    case openStream(ConnectionID, upstream: Int)
+    case openDatagram(ConnectionID, upstream: Int, Endpoint)
+    /// Begin a TCP connection, and on it the TLS handshake where the upstream's transport asks for one;
+    /// `connectionOpened` (when queries may be sent) or `connectionLost` will tell.
+    case openStream(ConnectionID, upstream: Int, Endpoint)
     case sendDatagram(ConnectionID, AttemptID, offset: Int, count: Int)
     /// Frames with their length octets, to be written after what is still unwritten.
     case writeStream(ConnectionID, offset: Int, count: Int)
+    /// Send a message (id 0, no length octets) as an HTTP/2 request. `upstreamAnswered` or `requestFailed` will tell.
+    case sendRequest(ConnectionID, AttemptID, offset: Int, count: Int)
+    /// Nobody waits for this request any more: reset its stream.
+    case cancelRequest(ConnectionID, AttemptID)
+    /// An HTTPS connection is suspiciously silent: send a PING. Whatever comes is told by `connectionHeard`.
+    case probe(ConnectionID)
     case close(ConnectionID)
 }
 

@@ -88,7 +88,7 @@ extension Engine {
         attempts.slots[Int(attempt)].query = Int32(slot)
         attempts.slots[Int(attempt)].member = member
         attempts.slots[Int(attempt)].upstream = upstream
-        attempts.slots[Int(attempt)].network = isStream ? .tcp : .udp
+        attempts.slots[Int(attempt)].network = isStream ? pools[upstream].streamTransport : .udp
         attempts.slots[Int(attempt)].needs = needs
         attempts.slots[Int(attempt)].submittedAt = now
         attempts.slots[Int(attempt)].nextOfQuery = queries.slots[slot].firstAttempt
@@ -127,7 +127,7 @@ extension Engine {
     private mutating func enqueue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
-        if network == .tcp, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
+        if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
             // The last connects failed a moment ago: another member may do better than waiting here.
             return attemptFailed(attempt, .upstream, "connection refused or failed", now: now, into: &out)
         }
@@ -258,7 +258,7 @@ extension Engine {
         let index = Int(attempt)
         let query = Int(attempts.slots[index].query)
         let upstream = attempts.slots[index].upstream
-        let isStream = attempts.slots[index].network == .tcp
+        let isStream = attempts.slots[index].network.isStream
         let question = queries.slots[query].question
         var message = UpstreamQuery(
             id: attempts.slots[index].messageID, type: question.type, recordClass: question.recordClass)

@@ -8,7 +8,9 @@ extension Engine {
         _ upstream: Int, _ network: UpstreamTransport, _ reason: OpenReason, now: Instant, into out: inout ActionBuffer
     ) -> Int? {
         let state: ConnectionState = network == .udp ? .ready : .connecting
-        guard let id = connections.open(state, upstream: upstream, network: network, now: now) else { return nil }
+        guard let endpoint = pools[upstream].endpoint,
+            let id = connections.open(state, upstream: upstream, network: network, now: now)
+        else { return nil }
         let slot = Int(id.slot)
         let pool = pools[upstream].settings.pool
         if network == .udp {
@@ -17,13 +19,13 @@ extension Engine {
             let count = max(1, pool.udpMaxQueries)
             connections.slots[slot].queryLimit = count - random.below(count / 2 + 1)
             connections.slots[slot].agesAt = now + jittered(pool.udpMaxAge, down: 50)
-            out.upstream.append(.openDatagram(id, upstream: upstream))
+            out.upstream.append(.openDatagram(id, upstream: upstream, endpoint))
         } else {
             pools[upstream].streams.append(slot)
             connections.slots[slot].queryLimit = pool.maxQueries
             let unlimited = pool.maxAge <= .zero
             connections.slots[slot].agesAt = now + (unlimited ? .seconds(1 << 32) : jittered(pool.maxAge, down: 20))
-            out.upstream.append(.openStream(id, upstream: upstream))
+            out.upstream.append(.openStream(id, upstream: upstream, endpoint))
         }
         connections.slots[slot].openReason = reason
         let open =
@@ -137,7 +139,7 @@ extension Engine {
             .closed(
                 upstream: upstream, network: network, reason: reason, open: pools[upstream].openCount,
                 ceiling: pools[upstream].ceiling))
-        if network == .tcp && pools[upstream].streams.count < pools[upstream].settings.pool.minConnections {
+        if network.isStream && pools[upstream].streams.count < pools[upstream].settings.pool.minConnections {
             pools[upstream].wantsPrewarm = true
         }
     }
@@ -156,7 +158,7 @@ extension Engine {
             close(oldest, .room, now: now, into: &out)
             return true
         }
-        guard network == .tcp else { return false }
+        guard network.isStream else { return false }
         for slot in pools[upstream].datagrams where connections.slots[slot].inFlight == 0 {
             close(slot, .room, now: now, into: &out)
             return true
@@ -171,7 +173,7 @@ extension Engine {
     /// Gives freed places to those who wait, oldest first, all pools. Bounded by the queues' own bound.
     mutating func serveWaiting(now: Instant, into out: inout ActionBuffer) {
         for upstream in pools.indices where pools[upstream].waitingCount > 0 {
-            serveQueue(upstream, .tcp, now: now, into: &out)
+            serveQueue(upstream, pools[upstream].streamTransport, now: now, into: &out)
             serveQueue(upstream, .udp, now: now, into: &out)
         }
     }

@@ -151,7 +151,7 @@ extension Engine {
         }
         // Idle, and heard from since the last query was written: nothing is owed any more.
         if connections.slots[slot].receivedAt == now { connections.slots[slot].silentSince = nil }
-        if connections.slots[slot].network == .tcp {
+        if connections.slots[slot].network.isStream {
             armConnection(slot, now)
         } else {
             retireIfSpent(slot, now: now, into: &out)

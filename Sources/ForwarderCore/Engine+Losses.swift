@@ -65,13 +65,13 @@ extension Engine {
             }
             pools[upstream].blockedUntil = now + Engine.localPause
             wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].blockedUntil)
-        } else if lost.network == .tcp && lost.state == .connecting {
+        } else if lost.network.isStream && lost.state == .connecting {
             noteConnectFailure(upstream, now)
         }
-        if lost.network == .tcp && lost.state != .connecting && failure == .closedByPeer && lost.inFlight == 0 {
+        if lost.network.isStream && lost.state != .connecting && failure == .closedByPeer && lost.inFlight == 0 {
             learnIdle(upstream, now - lost.usedAt, into: &out)
         }
-        if lost.network == .tcp && lost.inFlight > 0 && lost.responses > 0 && failure.fault == .upstream {
+        if lost.network.isStream && lost.inFlight > 0 && lost.responses > 0 && failure.fault == .upstream {
             // It closes after so many answers: do not pipeline more than that for a while.
             pools[upstream].pipelineLimit = max(1, min(pools[upstream].pipelineLimit, lost.responses))
             pools[upstream].answersInRow = 0
@@ -136,7 +136,7 @@ extension Engine {
             }
             return askAgain(attempt, needs, at: .local, now: now, into: &out)
         }
-        if lost.network == .tcp {
+        if lost.network.isStream {
             let isStale = wasSent && onReused && pools[lost.upstream].settings.pool.retryStale
             if isStale && !needs.contains(.fresh) {
                 pools[lost.upstream].tcp.staleRetries += 1

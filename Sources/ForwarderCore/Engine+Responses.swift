@@ -18,7 +18,7 @@ extension Engine {
         switch inFlight.find(connection, message.load16(Header.idOffset)) {
         case .tombstone:
             note(connections.slots[slot].upstream, connections.slots[slot].network) { $0.lateResponses += 1 }
-        case nil where connections.slots[slot].network == .tcp && connections.slots[slot].hasAbandoned:
+        case nil where connections.slots[slot].network.isStream && connections.slots[slot].hasAbandoned:
             // Later than a tombstone lives; nobody can forge on a stream.
             pools[connections.slots[slot].upstream].tcp.lateResponses += 1
         case nil:
@@ -61,7 +61,7 @@ extension Engine {
     /// A message that is nobody's answer. On a stream, where nothing can be forged, it is a protocol violation.
     private mutating func garbled(_ slot: Int, _ attempt: Int32?, now: Instant, into out: inout ActionBuffer) {
         let upstream = connections.slots[slot].upstream
-        if connections.slots[slot].network == .tcp {
+        if connections.slots[slot].network.isStream {
             let id = connections.id(slot)
             out.upstream.append(.close(id))
             return connectionLost(id, .protocolError, now: now, into: &out)
@@ -88,7 +88,7 @@ extension Engine {
         let query = Int(attempts.slots[Int(attempt)].query)
         let member = attempts.slots[Int(attempt)].member
         let upstream = attempts.slots[Int(attempt)].upstream
-        let network: UpstreamTransport = pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : .tcp
+        let network: UpstreamTransport = pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : pools[upstream].streamTransport
         let sent = queries.slots[query].sendCounts.count(member, network)
         guard queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
             let text: String = fault == .local ? "no socket could be opened" : "no usable answer"
@@ -103,7 +103,7 @@ extension Engine {
     private mutating func received(
         _ message: Span<UInt8>, _ attempt: Int32, _ slot: Int, now: Instant, into out: inout ActionBuffer
     ) {
-        let isStream = connections.slots[slot].network == .tcp
+        let isStream = connections.slots[slot].network.isStream
         let flags = message.load16(Header.flagsOffset)
         guard flags & Header.response != 0, flags & Header.opcodeMask == 0 else {
             return garbled(slot, isStream ? nil : attempt, now: now, into: &out)
@@ -223,7 +223,7 @@ extension Engine {
         into out: inout ActionBuffer
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
-        let isStream = connections.slots[slot].network == .tcp
+        let isStream = connections.slots[slot].network.isStream
         if isStream, let units = survey.keepalive {
             connections.slots[slot].announcedIdle = .milliseconds(Int64(units) * 100)
         }

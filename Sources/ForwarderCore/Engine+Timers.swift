@@ -98,7 +98,7 @@ extension Engine {
         }
         let waited = now - attempts.slots[index].sentAt
         if network == .udp { pools[upstream].udpLatency.noteTimeout(after: waited) }
-        if network == .tcp { pools[upstream].tcpLatency.noteTimeout(after: waited) }
+        if network.isStream { pools[upstream].tcpLatency.noteTimeout(after: waited) }
         queries.slots[query].failure = QueryFailure()
         // Whoever answered something asked later is alive: this datagram was lost, or its name is slow.
         let sentAt = attempts.slots[index].sentAt
@@ -182,7 +182,7 @@ extension Engine {
             if now < pausedUntil {
                 return wheel.schedule(TimerID(.upstream, upstream), at: pausedUntil)
             }
-            guard open(upstream, .tcp, .prewarm, now: now, into: &out) != nil else { return }
+            guard open(upstream, pools[upstream].streamTransport, .prewarm, now: now, into: &out) != nil else { return }
         }
         pools[upstream].wantsPrewarm = false
     }

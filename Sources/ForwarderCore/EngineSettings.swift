@@ -5,6 +5,24 @@ public enum UpstreamTransport: UInt8, Sendable {
     /// UDP, with TCP for what is truncated.
     case udp
     case tcp
+    /// DNS over TLS (RFC 7858): the frames of TCP inside TLS.
+    case tls
+    /// DNS over HTTPS (RFC 8484), HTTP/2: one stream a query.
+    case https
+
+    /// Whether messages go over a connection with a handshake, and so nobody can forge one.
+    public var isStream: Bool { self != .udp }
+    public var isEncrypted: Bool { self == .tls || self == .https }
+
+    /// As statistics and logs call it.
+    public var word: String {
+        switch self {
+        case .udp: "udp"
+        case .tcp: "tcp"
+        case .tls: "tls"
+        case .https: "https"
+        }
+    }
 }
 
 /// When letter case is randomised toward an upstream.
@@ -35,14 +53,20 @@ public struct PoolSettings: Sendable, Equatable {
 /// One upstream.
 public struct UpstreamSettings: Sendable, Equatable {
     public var name: String
-    public var endpoint: Endpoint
+    /// Addresses to try, in order; empty while a name has to be resolved first.
+    public var endpoints: [Endpoint]
     public var transport: UpstreamTransport
+    /// The host name in wire form (lower case), when its addresses come from the bootstrap group; else empty.
+    public var hostName: [UInt8] = []
+    /// The port that goes with resolved addresses.
+    public var port: UInt16 = 53
     public var weight = 1
     public var pool = PoolSettings()
-    public init(name: String, endpoint: Endpoint, transport: UpstreamTransport) {
+    public init(name: String, endpoints: [Endpoint], transport: UpstreamTransport) {
         self.name = name
-        self.endpoint = endpoint
+        self.endpoints = endpoints
         self.transport = transport
+        port = endpoints.first?.port ?? 53
     }
 }
 
@@ -100,6 +124,8 @@ public struct NetworkBlock: Sendable, Hashable {
 public struct EngineSettings: Sendable {
     public var upstreams: [UpstreamSettings]
     public var groups: [GroupSettings]
+    /// Index of the group that resolves upstreams' host names; its members have addresses.
+    public var bootstrapGroup: Int?
     public var cache = CacheSettings()
 
     // [server]
@@ -125,6 +151,8 @@ public struct EngineSettings: Sendable {
     public var cookies = true
     public var caseRandomization = CaseRandomization.udp
     public var extendedErrors = true
+    /// Block size that queries over TLS and HTTPS are padded to (RFC 8467); 0 = off.
+    public var padding = 128
 
     // [local]
     public var specialNames = true

@@ -41,8 +41,8 @@ extension Engine {
         for pool in pools {
             if pool.settings.transport == .udp { result.append(gauges(pool.udp, pool, .udp)) }
             let usesStreams =
-                pool.settings.transport == .tcp || pool.tcp.queries > 0 || pool.tcp.opened.contains { $0 > 0 }
-            if usesStreams { result.append(gauges(pool.tcp, pool, .tcp)) }
+                pool.settings.transport.isStream || pool.tcp.queries > 0 || pool.tcp.opened.contains { $0 > 0 }
+            if usesStreams { result.append(gauges(pool.tcp, pool, pool.streamTransport)) }
         }
         return result
     }
@@ -68,7 +68,7 @@ extension Engine {
         }
         result.maxConnections = pool.settings.pool.maxConnections
         result.idleTimeout = network == .udp ? pool.settings.pool.udpMaxAge : pool.settings.pool.idleTimeout
-        result.learnedIdle = network == .tcp ? pool.learnedIdle ?? .zero : .zero
+        result.learnedIdle = network.isStream ? pool.learnedIdle ?? .zero : .zero
         result.waiters = network == pool.settings.transport ? pool.waitingCount : 0
         return result
     }

@@ -15,6 +15,24 @@ public enum Fault: UInt8, Sendable, CaseIterable {
     public var rawIndex: Int { Int(rawValue) }
 }
 
+/// Why an HTTP request of one query failed while its connection lives on.
+public enum RequestFailure: Hashable, Sendable {
+    /// REFUSED_STREAM, or a stream above GOAWAY's last one: it was not looked at, asking again is free (RFC 9113 8.7).
+    case refused
+    /// RST_STREAM with another code.
+    case reset
+    /// A status other than 2xx that names no time: 4xx is a configuration failure, 3xx is never followed.
+    case status(Int)
+    /// 429 or 503: not before so many seconds.
+    case retryAfter(Int)
+    /// Not application/dns-message.
+    case contentType
+    /// More than 65,535 octets.
+    case tooLong
+    /// The stream ended without a whole message.
+    case incomplete
+}
+
 /// A failure of a connection as the runtime saw it.
 public enum TransportFailure: Hashable, Sendable {
     /// ECONNREFUSED: nobody listens there.
@@ -39,15 +57,31 @@ public enum TransportFailure: Hashable, Sendable {
     case notPermitted
     /// EMSGSIZE.
     case messageTooLong
-    /// A frame that no DNS server sends (length below 12).
+    /// A frame that no DNS server sends (length below 12), an HTTP/2 connection error.
     case protocolError
+    /// The TLS handshake did not end in time.
+    case handshakeTimedOut
+    /// The peer ended the handshake or the connection with a TLS alert, or spoke no TLS.
+    case tlsAlert
+    /// The certificate is not for the name or address of the URL.
+    case wrongName
+    case certificateExpired
+    /// Not valid yet: this machine's clock may be wrong.
+    case certificateNotYetValid
+    case untrustedIssuer
+    /// No certificate of the chain has a pinned key.
+    case pinMismatch
+    /// The peer does not speak HTTP/2 (ALPN).
+    case wrongALPN
     /// Anything else, with errno.
     case other(Int32)
 
     public var fault: Fault {
         switch self {
-        case .refused, .reset, .closedByPeer, .protocolError: .upstream
-        case .timedOut, .hostUnreachable, .messageTooLong: .path
+        case .refused, .reset, .closedByPeer, .protocolError, .tlsAlert, .wrongName, .certificateExpired,
+            .certificateNotYetValid, .untrustedIssuer, .pinMismatch, .wrongALPN:
+            .upstream
+        case .timedOut, .handshakeTimedOut, .hostUnreachable, .messageTooLong: .path
         case .networkUnreachable, .noPorts, .noDescriptors, .noBuffers, .notPermitted, .other: .local
         }
     }
@@ -67,6 +101,14 @@ public enum TransportFailure: Hashable, Sendable {
         case .notPermitted: "not permitted"
         case .messageTooLong: "message too long"
         case .protocolError: "protocol error"
+        case .handshakeTimedOut: "TLS handshake timeout"
+        case .tlsAlert: "TLS alert"
+        case .wrongName: "certificate for another name"
+        case .certificateExpired: "certificate expired (is this machine's clock right?)"
+        case .certificateNotYetValid: "certificate not valid yet (is this machine's clock right?)"
+        case .untrustedIssuer: "certificate of an untrusted issuer"
+        case .pinMismatch: "no certificate has the pinned key"
+        case .wrongALPN: "no HTTP/2 (ALPN)"
         case .other(let code): "errno \(code)"
         }
     }

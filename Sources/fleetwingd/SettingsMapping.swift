@@ -85,7 +85,7 @@ struct SettingsMapping {
             case .tcp: .tcp
             }
         var mapped = UpstreamSettings(
-            name: upstream.name, endpoint: endpoint(upstream.endpoint), transport: transport)
+            name: upstream.name, endpoints: [endpoint(upstream.endpoint)], transport: transport)
         mapped.weight = upstream.weight
         mapped.pool = pool(upstream.pool)
         return mapped

@@ -42,6 +42,10 @@ struct UpstreamPool {
     var streamQueue = WaitQueue()
     var waitingCount = 0
 
+    /// Addresses to connect to; `preferred` is the one that worked last.
+    var endpoints: [Endpoint]
+    var preferred = 0
+
     var udpLatency = LatencyEstimate()
     var tcpLatency = LatencyEstimate()
     var health = UpstreamHealth()
@@ -72,11 +76,21 @@ struct UpstreamPool {
         self.index = index
         self.settings = settings
         self.ceiling = max(1, ceiling)
+        let endpoint =
+            settings.endpoints.first ?? Endpoint(address: NetworkAddress(ipv4: 0), port: settings.port)
+        endpoints = settings.endpoints
         pipelineLimit = max(1, settings.pool.maxInflight)
-        wantsPrewarm = settings.transport == .tcp && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
-        udp = PoolStatistics(upstream: settings.name, address: settings.endpoint, network: "udp")
-        tcp = PoolStatistics(upstream: settings.name, address: settings.endpoint, network: "tcp")
+        wantsPrewarm = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
+        udp = PoolStatistics(upstream: settings.name, address: endpoint, network: "udp")
+        let stream = settings.transport == .udp ? UpstreamTransport.tcp : settings.transport
+        tcp = PoolStatistics(upstream: settings.name, address: endpoint, network: stream.word)
     }
+
+    /// Where the next connection goes; nil while the host name is not resolved.
+    var endpoint: Endpoint? { endpoints.isEmpty ? nil : endpoints[preferred % endpoints.count] }
+
+    /// What carries its streams: its own transport, or TCP beside UDP.
+    var streamTransport: UpstreamTransport { settings.transport == .udp ? .tcp : settings.transport }
 
     /// Whether queries go over UDP first.
     var isDatagram: Bool { settings.transport == .udp }

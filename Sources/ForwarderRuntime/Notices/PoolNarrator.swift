@@ -128,16 +128,6 @@ struct PoolNarrator {
     }
 }
 
-extension UpstreamTransport {
-    /// As logs and statistics name it.
-    public var word: String {
-        switch self {
-        case .udp: "udp"
-        case .tcp: "tcp"
-        }
-    }
-}
-
 extension OpenReason {
     public var word: String {
         switch self {

@@ -34,13 +34,11 @@ struct DatagramTransport: ~Copyable {
     static let receiveBuffer = 1 << 20
 
     private var connections: [DatagramConnection?] = []
-    private let endpoints: [Endpoint]
     private let ports: PortAllocator
     private let epoll: EpollSet
     private let tally: WorkerTally
 
-    init(endpoints: [Endpoint], ports: PortAllocator, epoll: EpollSet, tally: WorkerTally) {
-        self.endpoints = endpoints
+    init(ports: PortAllocator, epoll: EpollSet, tally: WorkerTally) {
         self.ports = ports
         self.epoll = epoll
         self.tally = tally
@@ -54,13 +52,11 @@ struct DatagramTransport: ~Copyable {
     }
 
     /// Opens a socket to an upstream. Returns the failure, or nil.
-    mutating func open(_ id: ConnectionID, upstream: Int, now: Instant) -> TransportFailure? {
-        guard upstream >= 0, upstream < endpoints.count else { return .other(EINVAL) }
+    mutating func open(_ id: ConnectionID, to endpoint: Endpoint, now: Instant) -> TransportFailure? {
         let slot = Int(id.slot)
         while connections.count <= slot { connections.append(nil) }
         // An older generation that was never closed would keep its descriptor for ever.
         if let old = connections[slot] { close(old.id, now: now) }
-        let endpoint = endpoints[upstream]
         let isIPv6 = endpoint.address.isIPv6
         tally.counters.socketCalls &+= 1
         let number = cl_socket_datagram(isIPv6 ? 6 : 4)

@@ -42,12 +42,10 @@ struct StreamTransport: ~Copyable {
     private var connections: [StreamConnection?] = []
     private var touched: [StreamConnection] = []
     private var buffer = StreamBuffer()
-    private let endpoints: [Endpoint]
     private let epoll: EpollSet
     private let tally: WorkerTally
 
-    init(endpoints: [Endpoint], epoll: EpollSet, tally: WorkerTally) {
-        self.endpoints = endpoints
+    init(epoll: EpollSet, tally: WorkerTally) {
         self.epoll = epoll
         self.tally = tally
     }
@@ -59,13 +57,11 @@ struct StreamTransport: ~Copyable {
     }
 
     /// Begins to connect. Returns the failure, or nil.
-    mutating func open(_ id: ConnectionID, upstream: Int) -> TransportFailure? {
-        guard upstream >= 0, upstream < endpoints.count else { return .other(EINVAL) }
+    mutating func open(_ id: ConnectionID, upstream: Int, to endpoint: Endpoint) -> TransportFailure? {
         let slot = Int(id.slot)
         while connections.count <= slot { connections.append(nil) }
         // An older generation that was never closed would keep its descriptor for ever.
         connections[slot] = nil
-        let endpoint = endpoints[upstream]
         tally.counters.socketCalls &+= 1
         let number = cl_socket_stream(endpoint.address.isIPv6 ? 6 : 4)
         if number < 0 { return TransportFailure(errno: -number, during: .socket) }

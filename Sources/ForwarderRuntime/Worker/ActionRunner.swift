@@ -122,12 +122,12 @@ struct ActionRunner: ~Copyable {
         for i in 0..<out.upstream.count {
             nextSend.append(-1)
             switch out.upstream[i] {
-            case .openDatagram(let id, let upstream):
-                if let failure = sockets.datagrams.open(id, upstream: upstream, now: now) {
+            case .openDatagram(let id, _, let endpoint):
+                if let failure = sockets.datagrams.open(id, to: endpoint, now: now) {
                     setbacks.append(.lost(id, failure))
                 }
-            case .openStream(let id, let upstream):
-                if let failure = sockets.streams.open(id, upstream: upstream) { setbacks.append(.lost(id, failure)) }
+            case .openStream(let id, let upstream, let endpoint):
+                if let failure = sockets.streams.open(id, upstream: upstream, to: endpoint) { setbacks.append(.lost(id, failure)) }
             case .sendDatagram(let id, _, _, _):
                 // A socket that is gone has been told as lost, with all its attempts.
                 if let connection = sockets.datagrams.connection(id) { chain(Int32(i), on: connection) }
@@ -135,6 +135,8 @@ struct ActionRunner: ~Copyable {
                 if !sockets.streams.write(id, out.bytes, offset: offset, count: count) {
                     setbacks.append(.lost(id, .noBuffers))
                 }
+            case .sendRequest, .cancelRequest, .probe:
+                break
             case .close(let id):
                 if let connection = sockets.datagrams.connection(id) {
                     sendChain(of: connection, out, &sockets, now: now)

@@ -78,14 +78,13 @@ struct Worker: ~Copyable {
         runner = ActionRunner(
             narrator: PoolNarrator(names: plan.engine.upstreams.map(\.name), queue: plan.notices), tally: tally)
         batch = DatagramBatch(capacity: max(plan.settings.udpBatch, DatagramTransport.receiveLimit))
-        let endpoints = plan.engine.upstreams.map(\.endpoint)
         sockets = WorkerSockets(
             udpListeners: udp, tcpListeners: tcp,
             clients: ClientStreams(
                 settings: plan.settings, queryLife: plan.engine.queryDeadline + .seconds(1), epoll: epoll,
                 tally: tally),
-            datagrams: DatagramTransport(endpoints: endpoints, ports: plan.ports, epoll: epoll, tally: tally),
-            streams: StreamTransport(endpoints: endpoints, epoll: epoll, tally: tally))
+            datagrams: DatagramTransport(ports: plan.ports, epoll: epoll, tally: tally),
+            streams: StreamTransport(epoll: epoll, tally: tally))
     }
 
     /// Runs until a stop was asked for and everything in flight is answered, or the grace is over.

@@ -30,7 +30,7 @@ struct ScenarioSettings {
         var settings = base
         for (address, transport) in addresses.isEmpty ? [("192.0.2.1", .udp)] : addresses {
             var upstream = UpstreamSettings(
-                name: address, endpoint: Endpoint(address: try TestAddress.address(address), port: 53),
+                name: address, endpoints: [Endpoint(address: try TestAddress.address(address), port: 53)],
                 transport: transport)
             upstream.pool = pool
             settings.upstreams.append(upstream)

@@ -207,14 +207,16 @@ final class World {
     private func perform() {
         for action in out.upstream {
             switch action {
-            case .openDatagram(let id, let upstream): open(id, upstream, "udp")
-            case .openStream(let id, let upstream): open(id, upstream, "tcp")
+            case .openDatagram(let id, let upstream, _): open(id, upstream, "udp")
+            case .openStream(let id, let upstream, _): open(id, upstream, "tcp")
             case .sendDatagram(let id, let attempt, let offset, let count):
                 if isFailing(id) { continue }
                 send(take(offset, count), on: id, attempt: attempt, network: "udp")
             case .writeStream(let id, let offset, let count):
                 if isFailing(id) { continue }
                 write(take(offset, count), on: id)
+            case .sendRequest, .cancelRequest, .probe:
+                problems.append("an HTTPS action without an HTTPS upstream")
             case .close(let id):
                 if connections.removeValue(forKey: id) == nil, !isFailing(id) {
                     problems.append("closes \(id), which is not open")
