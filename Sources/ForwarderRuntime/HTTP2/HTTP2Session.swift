@@ -164,10 +164,12 @@ import ForwarderCore
 
     // MARK: - In
 
-    /// Takes octets of the peer and gives out what they meant, in order; the span is the body of an answer, lent for
-    /// the call. Drain afterwards: acknowledgements and window updates wait. Returns the failure when the connection
-    /// has to be closed.
-    func receive(_ octets: Span<UInt8>, _ deliver: (HTTP2Event, Span<UInt8>) -> Void) -> TransportFailure? {
+    /// Takes octets of the peer, drains what they ask for (acknowledgements, window updates, resets) to `output`, and
+    /// gives out what they meant, in order; the span is the body of an answer, lent for the call. Returns the failure
+    /// when the connection has to be closed; `output` then ends with the GOAWAY that says why.
+    func receive(
+        _ octets: Span<UInt8>, into output: inout OutputQueue, _ deliver: (HTTP2Event, Span<UInt8>) -> Void
+    ) -> TransportFailure? {
         guard let session = unsafe session, !isBroken else { return .protocolError }
         heardFrame = false
         // Safety: the octets outlive the call; nghttp2 keeps none of their addresses.
@@ -177,16 +179,15 @@ import ForwarderCore
             if count != source.count { isBroken = true }
             unsafe chunk = nil
         }
+        // Before the events: nghttp2 closes a stream that it resets when the RST_STREAM goes.
+        drain(into: &output)
         giveOut(octets, deliver)
         streams.shrink()
         // nghttp2 wants no more: it ended the session over an error, or the peer said GOAWAY and nothing is left.
         // Safety: the session lives as long as `self`.
         let wantsMore = unsafe nghttp2_session_want_read(session) != 0
-        if isBroken || (!wantsMore && (!hasGoAway || openCount > 0)) {
-            isBroken = true
-            return .protocolError
-        }
-        return nil
+        if !wantsMore && (!hasGoAway || openCount > 0) { isBroken = true }
+        return isBroken ? .protocolError : nil
     }
 
     private func giveOut(_ octets: Span<UInt8>, _ deliver: (HTTP2Event, Span<UInt8>) -> Void) {
