@@ -17,8 +17,9 @@ import ForwarderCore
     static let headerListLimit = 16 << 10
     /// How many streams to assume until the peer has said (RFC 9113 section 6.5.2 recommends at least 100).
     static let assumedCapacity = 100
-    /// Our requests have a handful of fields, so the encoder's table can be small.
-    static let encoderTable = 1 << 10
+    /// The tables of both directions: requests and responses have a handful of fields. Responses with a date fill a
+    /// table however large it is, and 4,096 octets of them cost 8 KiB of memory.
+    static let headerTable = 1 << 10
     /// Acknowledgements that may wait to be written.
     static let acknowledgementLimit = 64
     /// Stream ids end at 2^31 - 1; half of them leaves a connection all the time to be replaced.
@@ -68,6 +69,9 @@ import ForwarderCore
         unsafe session = SessionCallbacks.makeSession(owner)
         guard let session = unsafe session else { return nil }
         let settings = [
+            nghttp2_settings_entry(
+                settings_id: HTTP2Session.code(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE),
+                value: UInt32(HTTP2Session.headerTable)),
             nghttp2_settings_entry(settings_id: HTTP2Session.code(NGHTTP2_SETTINGS_ENABLE_PUSH), value: 0),
             nghttp2_settings_entry(
                 settings_id: HTTP2Session.code(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE), value: HTTP2Session.streamWindow),
@@ -204,8 +208,10 @@ import ForwarderCore
             next += 1
         }
         if heardFrame && next == 0 { deliver(.heard, octets.extracting(0..<0)) }
-        events.removeAll(keepingCapacity: events.capacity <= 64)
-        bodies.removeAll(keepingCapacity: bodies.capacity <= 64)
+        // What a burst made large goes back when the last answer of it is there.
+        let keeps = openCount > 0 || events.capacity <= RequestStreams.idleLimit
+        events.removeAll(keepingCapacity: keeps)
+        bodies.removeAll(keepingCapacity: keeps)
     }
 
     // MARK: - Streams

@@ -29,6 +29,8 @@ struct RequestStream {
 struct RequestStreams {
     /// The most requests at once, whatever the peer allows.
     static let limit = 1_024
+    /// How many slots an idle session keeps.
+    static let idleLimit = 8
 
     private var slots: [RequestStream] = []
     private var firstFree: Int32 = -1
@@ -59,7 +61,7 @@ struct RequestStreams {
 
     /// Gives the memory of a burst back: an idle connection shall be small.
     mutating func shrink() {
-        guard openCount == 0 && slots.count > 64 else { return }
+        guard openCount == 0 && slots.count > RequestStreams.idleLimit else { return }
         slots = []
         firstFree = -1
     }
