@@ -8,6 +8,7 @@ enum OptionCode {
     static let clientSubnet: UInt16 = 8
     static let cookie: UInt16 = 10
     static let keepalive: UInt16 = 11
+    static let padding: UInt16 = 12
     static let extendedError: UInt16 = 15
 
     /// RFC 7873 4: a client cookie of 8 octets, with or without a server cookie of 8 to 32.

@@ -28,6 +28,8 @@ extension Engine {
             out.upstream.append(.openStream(id, upstream: upstream, endpoint))
         }
         connections.slots[slot].openReason = reason
+        connections.slots[slot].address = pools[upstream].preferred
+        if network.isEncrypted { noteHandshake(upstream, now) }
         let open =
             network == .udp
             ? pools[upstream].datagrams.count + pools[upstream].drainingDatagrams
@@ -58,6 +60,8 @@ extension Engine {
         let upstream = connections.slots[slot].upstream
         connections.slots[slot].state = .ready
         connections.slots[slot].usedAt = now
+        pools[upstream].connectFailures = 0
+        pools[upstream].preferred = connections.slots[slot].address
         pools[upstream].connectPause = .zero
         pools[upstream].connectBlockedUntil = Instant(nanoseconds: 0)
         var attempt = connections.slots[slot].firstAttempt
@@ -71,6 +75,7 @@ extension Engine {
             attempt = following
         }
         armConnection(slot, now)
+        endRace(slot, now: now, into: &out)
         serveWaiting(now: now, into: &out)
     }
 

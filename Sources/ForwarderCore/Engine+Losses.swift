@@ -40,7 +40,7 @@ extension Engine {
     private mutating func detachAll(_ slot: Int, _ now: Instant) {
         while connections.slots[slot].firstAttempt >= 0 {
             let attempt = connections.slots[slot].firstAttempt
-            if attempts.slots[Int(attempt)].state == .sent {
+            if attempts.slots[Int(attempt)].state == .sent && attempts.slots[Int(attempt)].network != .https {
                 inFlight.remove(attempts.slots[Int(attempt)].connection, attempts.slots[Int(attempt)].messageID)
             }
             unlink(attempt)
@@ -64,9 +64,9 @@ extension Engine {
                 }
             }
             pools[upstream].blockedUntil = now + Engine.localPause
-            wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].blockedUntil)
+            armUpstream(upstream, at: pools[upstream].blockedUntil)
         } else if lost.network.isStream && lost.state == .connecting {
-            noteConnectFailure(upstream, now)
+            if !noteAddressFailure(upstream, lost.address) { noteConnectFailure(upstream, now) }
         }
         if lost.network.isStream && lost.state != .connecting && failure == .closedByPeer && lost.inFlight == 0 {
             learnIdle(upstream, now - lost.usedAt, into: &out)
@@ -87,12 +87,15 @@ extension Engine {
         let doubled = Interval(nanoseconds: pools[upstream].connectPause.nanoseconds * 2)
         pools[upstream].connectPause = min(max(doubled, .milliseconds(100)), .seconds(1))
         pools[upstream].connectBlockedUntil = now + pools[upstream].connectPause
-        wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].connectBlockedUntil)
+        armUpstream(upstream, at: pools[upstream].connectBlockedUntil)
     }
 
     /// A failure that is the upstream's or the path's, counted once for each name.
     mutating func noteFailure(_ upstream: Int, nameHash: UInt64, _ now: Instant, into out: inout ActionBuffer) {
-        if pools[upstream].health.noteFailure(nameHash: nameHash, now) { out.events.append(.down(upstream: upstream)) }
+        guard pools[upstream].health.noteFailure(nameHash: nameHash, now) else { return }
+        out.events.append(.down(upstream: upstream))
+        // Another of its addresses may do better.
+        pools[upstream].preferred = (pools[upstream].preferred + 1) % max(1, pools[upstream].endpoints.count)
     }
 
     /// The peer closed a stream that was idle for so long: next time we close first.
@@ -137,6 +140,9 @@ extension Engine {
             return askAgain(attempt, needs, at: .local, now: now, into: &out)
         }
         if lost.network.isStream {
+            if lost.state == .connecting, hasUntriedAddress(lost.upstream) {
+                return askAgain(attempt, needs, at: .path, now: now, into: &out)
+            }
             let isStale = wasSent && onReused && pools[lost.upstream].settings.pool.retryStale
             if isStale && !needs.contains(.fresh) {
                 pools[lost.upstream].tcp.staleRetries += 1
@@ -157,6 +163,14 @@ extension Engine {
         case .timedOut: "connecting took too long"
         case .hostUnreachable: "host unreachable"
         case .protocolError: "protocol error on the connection"
+        case .handshakeTimedOut: "TLS handshake took too long"
+        case .tlsAlert: "TLS handshake refused"
+        case .wrongName: "upstream's certificate is for another name"
+        case .certificateExpired: "upstream's certificate has expired"
+        case .certificateNotYetValid: "upstream's certificate is not valid yet"
+        case .untrustedIssuer: "upstream's certificate is not trusted"
+        case .pinMismatch: "upstream's key is not the pinned one"
+        case .wrongALPN: "upstream speaks no HTTP/2"
         default: "connection failed"
         }
     }

@@ -10,7 +10,7 @@ extension Engine {
     public mutating func advance(to now: Instant, into out: inout ActionBuffer) {
         if !hasStarted {
             hasStarted = true
-            for upstream in pools.indices { prewarm(upstream, now: now, into: &out) }
+            for upstream in pools.indices { upstreamDue(upstream, now: now, into: &out) }
         }
         inFlight.expire(now)
         dueTimers.removeAll(keepingCapacity: true)
@@ -22,7 +22,7 @@ extension Engine {
             switch id.kind {
             case .query: queryDue(id.slot, now: now, into: &out)
             case .connection: connectionDue(id.slot, now: now, into: &out)
-            case .upstream: prewarm(id.slot, now: now, into: &out)
+            case .upstream: upstreamDue(id.slot, now: now, into: &out)
             case nil: break
             }
         }
@@ -129,9 +129,14 @@ extension Engine {
         let agesAt = connections.slots[slot].agesAt
         if connections.slots[slot].network == .udp { return agesAt }
         if connections.slots[slot].state == .connecting {
-            return connections.slots[slot].openedAt + pools[upstream].settings.pool.connectTimeout
+            let races = !connections.slots[slot].isRaced && pools[upstream].endpoints.count > 1
+            let timeout = pools[upstream].settings.pool.connectTimeout
+            return connections.slots[slot].openedAt + (races ? min(Engine.raceDelay, timeout) : timeout)
         }
-        if let since = connections.slots[slot].silentSince { return since + UpstreamPool.silenceLimit }
+        if let since = connections.slots[slot].silentSince {
+            let probes = connections.slots[slot].network == .https && !connections.slots[slot].isProbed
+            return since + (probes ? UpstreamPool.quarantineAfter : UpstreamPool.silenceLimit)
+        }
         guard connections.slots[slot].inFlight == 0 else { return agesAt }
         return min(agesAt, connections.slots[slot].usedAt + pools[upstream].idleLimit(connections.slots[slot]))
     }
@@ -155,13 +160,22 @@ extension Engine {
         switch stream.state {
         case .free: return
         case .connecting:
-            guard now >= stream.openedAt + pools[stream.upstream].settings.pool.connectTimeout else { return }
+            guard now >= stream.openedAt + pools[stream.upstream].settings.pool.connectTimeout else {
+                return race(slot, now: now, into: &out)
+            }
             out.upstream.append(.close(id))
             connectionLost(id, .timedOut, now: now, into: &out)
         case .ready, .quarantined, .draining:
             if let since = stream.silentSince, now >= since + UpstreamPool.silenceLimit {
                 out.upstream.append(.close(id))
                 return connectionLost(id, .timedOut, now: now, into: &out)
+            }
+            if let since = stream.silentSince, stream.network == .https, !stream.isProbed,
+                now >= since + UpstreamPool.quarantineAfter
+            {
+                // A PING only to test a silence: an idle connection costs nobody anything.
+                connections.slots[slot].isProbed = true
+                out.upstream.append(.probe(id))
             }
             if now >= stream.agesAt { return drain(slot, .age, now: now, into: &out) }
             let isIdle = stream.inFlight == 0 && stream.silentSince == nil
@@ -180,7 +194,7 @@ extension Engine {
         while pools[upstream].streams.count < wanted, pools[upstream].hasRoom {
             let pausedUntil = max(pools[upstream].connectBlockedUntil, pools[upstream].blockedUntil)
             if now < pausedUntil {
-                return wheel.schedule(TimerID(.upstream, upstream), at: pausedUntil)
+                return armUpstream(upstream, at: pausedUntil)
             }
             guard open(upstream, pools[upstream].streamTransport, .prewarm, now: now, into: &out) != nil else { return }
         }

@@ -45,6 +45,13 @@ struct UpstreamPool {
     /// Addresses to connect to; `preferred` is the one that worked last.
     var endpoints: [Endpoint]
     var preferred = 0
+    /// Connects that failed in a row, over all addresses.
+    var connectFailures = 0
+    /// Set where the addresses come from a host name.
+    var resolution: HostResolution?
+    /// Handshakes begun in the second `handshakeSecond`.
+    var handshakes = 0
+    var handshakeSecond: UInt32 = 0
 
     var udpLatency = LatencyEstimate()
     var tcpLatency = LatencyEstimate()
@@ -80,6 +87,7 @@ struct UpstreamPool {
             settings.endpoints.first ?? Endpoint(address: NetworkAddress(ipv4: 0), port: settings.port)
         endpoints = settings.endpoints
         pipelineLimit = max(1, settings.pool.maxInflight)
+        resolution = settings.hostName.isEmpty ? nil : HostResolution()
         wantsPrewarm = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
         udp = PoolStatistics(upstream: settings.name, address: endpoint, network: "udp")
         let stream = settings.transport == .udp ? UpstreamTransport.tcp : settings.transport
@@ -132,12 +140,12 @@ struct UpstreamPool {
             let stream = connections[slot]
             if stream.state == .connecting {
                 connecting += 1
-                if stream.inFlight < pipelineLimit, joinable < 0 || stream.inFlight < connections[joinable].inFlight {
+                if stream.inFlight < limit(stream), joinable < 0 || stream.inFlight < connections[joinable].inFlight {
                     joinable = slot
                 }
                 continue
             }
-            guard stream.state == .ready, stream.inFlight < pipelineLimit, isHeardFrom(stream, now) else { continue }
+            guard stream.state == .ready, stream.inFlight < limit(stream), isHeardFrom(stream, now) else { continue }
             if fresh && !isFresh(stream, now) { continue }
             if best < 0 || stream.inFlight < connections[best].inFlight
                 || (stream.inFlight == connections[best].inFlight && stream.usedAt > connections[best].usedAt)
@@ -145,15 +153,27 @@ struct UpstreamPool {
                 best = slot
             }
         }
-        let isComfortable = best >= 0 && connections[best].inFlight < max(1, pipelineLimit / 2)
+        let isComfortable = best >= 0 && connections[best].inFlight < max(1, limit(connections[best]) / 2)
         if isComfortable { return .use(best) }
-        let mayOpen = hasRoom && connecting < Self.connectingLimit && now >= blockedUntil && now >= connectBlockedUntil
-        if mayOpen && (joinable < 0 || connections[joinable].inFlight >= max(1, pipelineLimit / 2)) {
+        let mayOpen =
+            hasRoom && connecting < Self.connectingLimit && now >= blockedUntil && now >= connectBlockedUntil
+            && mayShakeHands(now)
+        if mayOpen && (joinable < 0 || connections[joinable].inFlight >= max(1, limit(connections[joinable]) / 2)) {
             return .open(streams.isEmpty ? .cold : .growth)
         }
         if best >= 0 { return .use(best) }
         if joinable >= 0 { return .queueOn(joinable) }
         return .wait
+    }
+
+    /// Queries that may be under way on a stream at once: ours, what was learned, what the peer says.
+    private func limit(_ stream: Connection) -> Int { min(pipelineLimit, stream.capacity) }
+
+    /// Handshakes cost the peer much and us some: no more a second than the pool has places, and a few.
+    var handshakeLimit: Int { max(4, ceiling) }
+
+    private func mayShakeHands(_ now: Instant) -> Bool {
+        !settings.transport.isEncrypted || handshakeSecond != now.seconds || handshakes < handshakeLimit
     }
 
     /// Not silent for longer than a healthy stream is.
