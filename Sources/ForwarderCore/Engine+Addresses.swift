@@ -30,12 +30,17 @@ extension Engine {
     }
 
     mutating func noteHandshake(_ upstream: Int, _ now: Instant) {
-        if pools[upstream].handshakeSecond != now.seconds {
-            pools[upstream].handshakeSecond = now.seconds
+        let window = UpstreamPool.handshakeWindow(now)
+        if pools[upstream].handshakeWindow != window {
+            pools[upstream].handshakeWindow = window
             pools[upstream].handshakes = 0
         }
         pools[upstream].handshakes += 1
-        if pools[upstream].handshakes >= pools[upstream].handshakeLimit { armUpstream(upstream, at: now + .seconds(1)) }
+        if pools[upstream].handshakes >= pools[upstream].handshakeLimit {
+            // Whoever waits because of it goes on when the window ends.
+            let length = UpstreamPool.handshakeWindowLength.nanoseconds
+            armUpstream(upstream, at: Instant(nanoseconds: (window + 1) * length))
+        }
     }
 
     /// A connect is slow, and there is another address: tries that beside it.

@@ -49,9 +49,9 @@ struct UpstreamPool {
     var connectFailures = 0
     /// Set where the addresses come from a host name.
     var resolution: HostResolution?
-    /// Handshakes begun in the second `handshakeSecond`.
+    /// Handshakes begun in the quarter of a second `handshakeWindow`.
     var handshakes = 0
-    var handshakeSecond: UInt32 = 0
+    var handshakeWindow: Int64 = -1
 
     var udpLatency = LatencyEstimate()
     var tcpLatency = LatencyEstimate()
@@ -169,11 +169,13 @@ struct UpstreamPool {
     /// Queries that may be under way on a stream at once: ours, what was learned, what the peer says.
     private func limit(_ stream: Connection) -> Int { min(pipelineLimit, stream.capacity) }
 
-    /// Handshakes cost the peer much and us some: no more a second than the pool has places, and a few.
-    var handshakeLimit: Int { max(4, ceiling) }
+    /// Handshakes cost the peer much and us some: a quarter of a second sees half of the pool's places at most.
+    var handshakeLimit: Int { max(2, ceiling / 2) }
+    static let handshakeWindowLength = Interval.milliseconds(250)
+    static func handshakeWindow(_ now: Instant) -> Int64 { now.nanoseconds / handshakeWindowLength.nanoseconds }
 
     private func mayShakeHands(_ now: Instant) -> Bool {
-        !settings.transport.isEncrypted || handshakeSecond != now.seconds || handshakes < handshakeLimit
+        !settings.transport.isEncrypted || handshakeWindow != Self.handshakeWindow(now) || handshakes < handshakeLimit
     }
 
     /// Not silent for longer than a healthy stream is.
