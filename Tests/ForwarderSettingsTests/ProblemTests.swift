@@ -149,13 +149,15 @@ import Testing
             ]
         ),
         (
-            "upstreams = [\"a\", \"b\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";[[upstream]];name = \"a\";url = \"1.1.1.1\"",
+            "upstreams = [\"a\", \"b\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";"
+                + "[[upstream]];name = \"a\";url = \"1.1.1.1\"",
             [
                 "1:19 no [[upstream]] is named \"b\"", "6:8 upstream name 'a' is taken, see /etc/f.toml:3",
             ]
         ),
         (
-            "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";[[upstream]];name = \"b\";url = \"udp://9.9.9.9:53\"",
+            "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";"
+                + "[[upstream]];name = \"b\";url = \"udp://9.9.9.9:53\"",
             [
                 "7:7 upstream 'a' has this url already, see /etc/f.toml:4"
             ]

@@ -1,7 +1,7 @@
 // The pool of one upstream in one worker: its sockets and streams, its ceiling, who waits, and what was learned.
 //
 // One ceiling holds for UDP and TCP together, opening, open and draining sockets counted. The pool decides; opening and
-// closing themselves are actions of the engine. Part D of the field study argues the numbers.
+// closing themselves are actions of the engine. The numbers: docs/adr/0007-udp-rotation.md.
 
 import DNSWire
 
