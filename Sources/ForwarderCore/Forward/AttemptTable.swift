@@ -1,8 +1,8 @@
 // One sending of a query to an upstream, and the table of all of them.
 //
 // States: waiting (for a place in the pool) -> assigned (to a stream that still connects) -> sent -> gone. An attempt
-// that timed out stays where it is until its query ends: its answer may still come first. Ids are never reused early:
-// when an attempt goes unanswered its id becomes a tombstone.
+// that timed out stays where it is until its query ends: its answer may still come first
+// (docs/adr/0008-attempts-stay-open.md). Ids are never reused early: when an attempt ends its id becomes a tombstone.
 
 import DNSWire
 
