@@ -55,7 +55,9 @@ final class Simulation {
         try settings.set("coalesce", [chance.chance(80) ? "yes" : "no"])
         // With fewer members than sendings, two of one question may lie on one connection.
         let members = 1 + chance.next() % 3
-        for index in 1...members { try settings.set("upstream", ["192.0.2.\(index)", chance.chance(65) ? "udp" : "tcp"]) }
+        for index in 1...members {
+            try settings.set("upstream", ["192.0.2.\(index)", chance.chance(65) ? "udp" : "tcp"])
+        }
         world = World(settings: try settings.engineSettings(), seed: seed)
         world.connectsAtOnce = false
         for _ in 0..<3 {
