@@ -116,7 +116,9 @@ extension Engine {
     mutating func close(_ slot: Int, _ reason: CloseReason, now: Instant, into out: inout ActionBuffer) {
         out.upstream.append(.close(connections.id(slot)))
         forget(slot, reason, into: &out)
-        if reason == .idle { noteOwnIdleClose(connections.slots[slot].upstream) }
+        let upstream = connections.slots[slot].upstream
+        if reason == .idle { noteOwnIdleClose(upstream) }
+        if pools[upstream].wantsPrewarm { wakeUpstream(upstream, at: now) }
     }
 
     /// Takes a closed connection out of its pool.

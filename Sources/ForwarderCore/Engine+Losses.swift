@@ -8,6 +8,8 @@ import DNSWire
 extension Engine {
     /// How long nothing is opened after our own machine refused.
     static let localPause = Interval.milliseconds(100)
+    /// How long nothing is opened ahead of need after a stream was lost that never answered.
+    static let prewarmPause = Interval.seconds(1)
 
     /// A connection (datagram or stream) is gone, or could not be opened. The runtime has closed it already.
     public mutating func connectionLost(
@@ -68,9 +70,16 @@ extension Engine {
                 }
             }
             pools[upstream].blockedUntil = now + Engine.localPause
-            wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].blockedUntil)
+            wakeUpstream(upstream, at: pools[upstream].blockedUntil)
         } else if lost.network == .tcp && lost.state == .connecting {
             noteConnectFailure(upstream, now)
+            // Nobody can be reached there, whatever was to be asked: no name is needed as evidence.
+            if !pools[upstream].isDatagram {
+                return noteFailure(upstream, nameHash: UInt64(bitPattern: now.nanoseconds), now, into: &out)
+            }
+        } else if lost.network == .tcp && lost.responses == 0 {
+            // A peer that takes connections only to close them must not have us open the next at once.
+            pools[upstream].prewarmBlockedUntil = now + Engine.prewarmPause
         }
         if lost.network == .tcp && lost.state != .connecting && failure == .closedByPeer && lost.inFlight == 0 {
             learnIdle(upstream, now - lost.usedAt, into: &out)
@@ -91,7 +100,7 @@ extension Engine {
         let doubled = Interval(nanoseconds: pools[upstream].connectPause.nanoseconds * 2)
         pools[upstream].connectPause = min(max(doubled, .milliseconds(100)), .seconds(1))
         pools[upstream].connectBlockedUntil = now + pools[upstream].connectPause
-        wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].connectBlockedUntil)
+        wakeUpstream(upstream, at: pools[upstream].connectBlockedUntil)
     }
 
     /// A failure that is the upstream's or the path's, counted once for each name.

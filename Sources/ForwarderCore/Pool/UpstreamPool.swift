@@ -53,6 +53,8 @@ struct UpstreamPool {
     /// After a refused or failed connect: not before, doubling.
     var connectBlockedUntil = Instant(nanoseconds: 0)
     var connectPause = Interval.zero
+    /// Nothing is opened ahead of need before.
+    var prewarmBlockedUntil = Instant(nanoseconds: 0)
     /// Pipelining limit learned from a peer that closes after n answers.
     var pipelineLimit: Int
     var answersInRow = 0
