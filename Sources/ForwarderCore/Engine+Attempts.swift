@@ -102,6 +102,7 @@ extension Engine {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
         var decision = decide(attempt, now)
+        if network == .udp, decision.takesPlace, isStreamsTurn(upstream, now) { return false }
         if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) { decision = decide(attempt, now) }
         switch decision {
         case .use(let slot), .queueOn(let slot):

@@ -180,6 +180,10 @@ extension Engine {
         let query = Int(attempts.slots[Int(slot)].query)
         let upstream = attempts.slots[Int(slot)].upstream
         note(upstream, attempts.slots[Int(slot)].network) { $0.failures[failure.fault.rawIndex] += 1 }
+        // What never left is no sending; `freeRetries` bounds how often it is tried.
+        if !attempts.slots[Int(slot)].wasUnsent {
+            queries.slots[query].sendCounts.undo(attempts.slots[Int(slot)].member, attempts.slots[Int(slot)].network)
+        }
         if failure == .messageTooLong {
             askAgain(slot, attempts.slots[Int(slot)].needs.union(.stream), now: now, into: &out)
         } else {

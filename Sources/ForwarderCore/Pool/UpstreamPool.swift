@@ -15,6 +15,14 @@ enum PoolDecision: Equatable {
     case queueOn(Int)
     /// Not now: the ceiling is reached.
     case wait
+
+    /// Whether it is for a place that another could have.
+    var takesPlace: Bool {
+        switch self {
+        case .open, .wait: true
+        case .use, .queueOn: false
+        }
+    }
 }
 
 /// Pool state of one upstream.
