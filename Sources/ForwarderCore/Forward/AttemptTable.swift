@@ -12,7 +12,7 @@ enum AttemptState: UInt8 {
     case waiting
     /// On a stream that connects. Valid transitions: sent, waiting (the stream failed), gone.
     case assigned
-    /// Valid transitions: gone.
+    /// Valid transitions: waiting (the connection was lost), gone.
     case sent
     case gone
 }
@@ -61,6 +61,13 @@ struct Attempt {
     var nextOfQuery: Int32 = -1
     var nextOnConnection: Int32 = -1
     var previousOnConnection: Int32 = -1
+}
+
+/// An attempt whose connection is gone and whose fate is not decided yet.
+struct Orphan {
+    var id: AttemptID
+    /// It had been sent, so its connection may have been stale.
+    var wasSent: Bool
 }
 
 /// The slots of all attempts.

@@ -15,6 +15,14 @@ enum PoolDecision: Equatable {
     case queueOn(Int)
     /// Not now: the ceiling is reached.
     case wait
+
+    /// Whether it is for a place that another could have.
+    var takesPlace: Bool {
+        switch self {
+        case .open, .wait: true
+        case .use, .queueOn: false
+        }
+    }
 }
 
 /// Pool state of one upstream.
@@ -53,6 +61,8 @@ struct UpstreamPool {
     /// After a refused or failed connect: not before, doubling.
     var connectBlockedUntil = Instant(nanoseconds: 0)
     var connectPause = Interval.zero
+    /// Nothing is opened ahead of need before.
+    var prewarmBlockedUntil = Instant(nanoseconds: 0)
     /// Pipelining limit learned from a peer that closes after n answers.
     var pipelineLimit: Int
     var answersInRow = 0
