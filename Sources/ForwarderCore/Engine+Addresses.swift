@@ -10,23 +10,14 @@ extension Engine {
     /// RFC 8305 5: "recommended to be 250 milliseconds".
     static let raceDelay = Interval.milliseconds(250)
 
-    /// Sets an upstream's timer, or moves it nearer.
-    mutating func armUpstream(_ upstream: Int, at: Instant) {
-        let id = TimerID(.upstream, upstream)
-        if let set = wheel.deadline(of: id), set <= at { return }
-        wheel.schedule(id, at: at)
-    }
-
-    /// A pause has ended, streams are to stand ready, a host name is to be asked for.
-    mutating func upstreamDue(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
-        if let resolution = pools[upstream].resolution, resolution.pending == 0 {
-            if now >= resolution.dueAt {
-                resolve(upstream, now: now, into: &out)
-            } else {
-                armUpstream(upstream, at: resolution.dueAt)
-            }
+    /// A host name is to be asked for (again).
+    mutating func resolutionDue(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
+        guard let resolution = pools[upstream].resolution, resolution.pending == 0 else { return }
+        if now >= resolution.dueAt {
+            resolve(upstream, now: now, into: &out)
+        } else {
+            wakeUpstream(upstream, at: resolution.dueAt)
         }
-        prewarm(upstream, now: now, into: &out)
     }
 
     mutating func noteHandshake(_ upstream: Int, _ now: Instant) {
@@ -39,7 +30,7 @@ extension Engine {
         if pools[upstream].handshakes >= pools[upstream].handshakeLimit {
             // Whoever waits because of it goes on when the window ends.
             let length = UpstreamPool.handshakeWindowLength.nanoseconds
-            armUpstream(upstream, at: Instant(nanoseconds: (window + 1) * length))
+            wakeUpstream(upstream, at: Instant(nanoseconds: (window + 1) * length))
         }
     }
 
@@ -143,9 +134,9 @@ extension Engine {
                 // What worked goes on to be tried first, if it is still one of them.
                 pools[upstream].preferred = pools[upstream].endpoints.firstIndex { $0 == known } ?? 0
             }
-            armUpstream(upstream, at: resolution.dueAt)
+            wakeUpstream(upstream, at: resolution.dueAt)
             // Streams that are to stand ready can be opened now.
-            if pools[upstream].wantsPrewarm && !pools[upstream].endpoints.isEmpty { armUpstream(upstream, at: now) }
+            if pools[upstream].wantsPrewarm && !pools[upstream].endpoints.isEmpty { wakeUpstream(upstream, at: now) }
         }
         pools[upstream].resolution = resolution
     }

@@ -103,6 +103,7 @@ extension Engine {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
         var decision = decide(attempt, now)
+        if network == .udp, decision.takesPlace, isStreamsTurn(upstream, now) { return false }
         if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) { decision = decide(attempt, now) }
         switch decision {
         case .use(let slot), .queueOn(let slot):
@@ -173,6 +174,8 @@ extension Engine {
         pools[upstream].inFlight += 1
         attempts.slots[Int(attempt)].state = .assigned
         if connections.slots[slot].state == .connecting {
+            // While it is down this was the try of the pause: the others must not wait for the connect too.
+            pools[upstream].health.noteSent(now)
             let query = Int(attempts.slots[Int(attempt)].query)
             let half = Interval(nanoseconds: (queries.slots[query].deadline - now).nanoseconds / 2)
             attempts.slots[Int(attempt)].timeoutAt = now + min(half, pools[upstream].settings.pool.connectTimeout)

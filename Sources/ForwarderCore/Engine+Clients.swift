@@ -52,8 +52,8 @@ extension Engine {
         let asked = parsed.hasEDNS ? max(512, parsed.udpSize) : 512
         return ClientQuery(
             client: client, id: parsed.id, caseMask: caseMask, opcode: parsed.opcode,
-            recursionDesired: parsed.recursionDesired,
-            checkingDisabled: parsed.checkingDisabled, authenticData: parsed.authenticData,
+            recursionDesired: parsed.recursionDesired, checkingDisabled: parsed.checkingDisabled,
+            authenticData: parsed.authenticData,
             dnssecOK: parsed.dnssecOK, hasEDNS: parsed.hasEDNS,
             wantsKeepalive: parsed.hasKeepalive && client.isStream,
             sizeLimit: client.isStream ? 65_535 : Int(min(asked, max(512, settings.udpPayload))))

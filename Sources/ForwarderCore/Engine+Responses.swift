@@ -41,11 +41,13 @@ extension Engine {
         if connections.slots[slot].state == .quarantined { connections.slots[slot].state = .ready }
     }
 
-    /// The attempt on this socket whose question (with its case) the message repeats.
+    /// The attempt on this socket whose question the message repeats, in any letter case: the case is a secret that a
+    /// forger does not know.
     private func findByQuestion(_ slot: Int, _ message: Span<UInt8>) -> Int32? {
         var attempt = connections.slots[slot].firstAttempt
         while attempt >= 0 {
-            if match(message, attempt) == .exact { return attempt }
+            let found = match(message, attempt)
+            if found == .exact || found == .caseDiffers { return attempt }
             attempt = attempts.slots[Int(attempt)].nextOnConnection
         }
         return nil
@@ -93,7 +95,7 @@ extension Engine {
             pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : pools[upstream].streamTransport
         let sent = queries.slots[query].sendCounts.count(member, network)
         guard queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
-            let text: String = fault == .local ? "no socket could be opened" : "no usable answer"
+            let text: String = fault == .local ? "nothing could be sent from here" : "no usable answer"
             return attemptFailed(attempt, fault, text, now: now, into: &out)
         }
         queries.slots[query].freeRetries += 1

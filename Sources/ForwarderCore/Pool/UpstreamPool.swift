@@ -1,7 +1,7 @@
 // The pool of one upstream in one worker: its sockets and streams, its ceiling, who waits, and what was learned.
 //
 // One ceiling holds for UDP and TCP together, opening, open and draining sockets counted. The pool decides; opening and
-// closing themselves are actions of the engine. Part D of the field study argues the numbers.
+// closing themselves are actions of the engine. The numbers: docs/adr/0007-udp-rotation.md.
 
 import DNSWire
 
@@ -15,6 +15,14 @@ enum PoolDecision: Equatable {
     case queueOn(Int)
     /// Not now: the ceiling is reached.
     case wait
+
+    /// Whether it is for a place that another could have.
+    var takesPlace: Bool {
+        switch self {
+        case .open, .wait: true
+        case .use, .queueOn: false
+        }
+    }
 }
 
 /// Pool state of one upstream.
@@ -64,6 +72,8 @@ struct UpstreamPool {
     /// After a refused or failed connect: not before, doubling.
     var connectBlockedUntil = Instant(nanoseconds: 0)
     var connectPause = Interval.zero
+    /// Nothing is opened ahead of need before.
+    var prewarmBlockedUntil = Instant(nanoseconds: 0)
     /// Pipelining limit learned from a peer that closes after n answers.
     var pipelineLimit: Int
     var answersInRow = 0

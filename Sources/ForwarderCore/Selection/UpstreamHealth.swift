@@ -1,7 +1,8 @@
 // Whether an upstream is worth asking, from what its queries met. Passive: no probe is sent, a real query tries.
 //
 // Only failures of the upstream or the path count, never local ones, never the failure of a name: timeouts of one
-// name alone do not condemn the upstream that does not answer it (MUSTS 10).
+// name alone do not condemn the upstream: the servers of that one zone may be dead, and everybody could then take an
+// upstream down by asking for a name of his own.
 
 /// The health of one upstream.
 struct UpstreamHealth {
