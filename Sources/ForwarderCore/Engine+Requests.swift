@@ -1,7 +1,7 @@
 // Queries as HTTP/2 requests (RFC 8484): what the runtime tells of them. One stream a query, matched by the request.
 //
-// A response is looked at as closely as one that came over UDP; only that nobody can forge it is known beforehand. HTTP's
-// own failures never count as an answer (RFC 8484 4.2.1), and none is ever followed elsewhere.
+// A response is looked at as closely as one that came over UDP; only that nobody can forge it is known beforehand.
+// HTTP's own failures never count as an answer (RFC 8484 4.2.1), and none is ever followed elsewhere.
 
 import DNSWire
 
@@ -20,7 +20,8 @@ extension Engine {
     /// The body of a 2xx response to a request.
     /// - Parameters:
     ///   - age: seconds of the `Age` header, which TTLs are lowered by (RFC 8484 5.1).
-    ///   - freshness: seconds that the HTTP response is fresh for (max-age less Age), a ceiling for TTLs; nil = not said.
+    ///   - freshness: seconds that the HTTP response is fresh for (max-age less Age), a ceiling for TTLs; nil = not
+    ///     said.
     public mutating func upstreamAnswered(
         _ message: Span<UInt8>, to attempt: AttemptID, on connection: ConnectionID, age: UInt32, freshness: UInt32?,
         now: Instant, into out: inout ActionBuffer

@@ -16,7 +16,7 @@ struct HostResolution {
     /// When to ask (again).
     var dueAt = Instant(nanoseconds: 0)
 
-    /// Ends a round: the addresses to use from now on, families taking turns (RFC 8305 4), or nil when there is no news.
+    /// Ends a round: the addresses to use from now on, families taking turns (RFC 8305 4); nil when there is no news.
     /// A round that found nothing keeps what was known and is repeated soon.
     mutating func finish(_ now: Instant) -> [NetworkAddress]? {
         defer {
