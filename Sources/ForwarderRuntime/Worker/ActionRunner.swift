@@ -127,7 +127,9 @@ struct ActionRunner: ~Copyable {
                     setbacks.append(.lost(id, failure))
                 }
             case .openStream(let id, let upstream, let endpoint):
-                if let failure = sockets.streams.open(id, upstream: upstream, to: endpoint) { setbacks.append(.lost(id, failure)) }
+                if let failure = sockets.streams.open(id, upstream: upstream, to: endpoint) {
+                    setbacks.append(.lost(id, failure))
+                }
             case .sendDatagram(let id, _, _, _):
                 // A socket that is gone has been told as lost, with all its attempts.
                 if let connection = sockets.datagrams.connection(id) { chain(Int32(i), on: connection) }
