@@ -149,6 +149,8 @@ extension Engine {
         _ upstream: Int, for network: UpstreamTransport, now: Instant, into out: inout ActionBuffer
     ) -> Bool {
         guard !pools[upstream].hasRoom, now >= pools[upstream].blockedUntil else { return false }
+        // While connecting is paused a stream could not use the place.
+        if network == .tcp && now < pools[upstream].connectBlockedUntil { return false }
         var oldest = -1
         for slot in pools[upstream].streams
         where connections.slots[slot].inFlight == 0 && connections.slots[slot].state != .connecting {
@@ -168,7 +170,7 @@ extension Engine {
             giveUp(slot, now: now, into: &out)
             return true
         }
-        guard network == .tcp, now >= pools[upstream].connectBlockedUntil else { return false }
+        guard network == .tcp else { return false }
         // Every socket is busy: one is drained, and the stream opened when it is done.
         if pools[upstream].drainingDatagrams == 0, let busy = pools[upstream].datagrams.first {
             drain(busy, .room, now: now, into: &out)
