@@ -167,6 +167,14 @@ extension Engine {
             }
         }
         if let slot = givenUpConnection(upstream, for: network) {
+            // Over TCP the round trip may not be known yet: a stream that is only slow must get its answer through.
+            if let since = connections.slots[slot].silentSince, connections.slots[slot].network == .tcp {
+                let patience = since + pools[upstream].tcpLatency.timeout(attempt: 1)
+                if now < patience {
+                    wakeUpstream(upstream, at: patience)
+                    return false
+                }
+            }
             giveUp(slot, now: now, into: &out)
             return true
         }
