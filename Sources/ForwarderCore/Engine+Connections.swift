@@ -209,7 +209,10 @@ extension Engine {
         drain(slot, .room, now: now, into: &out)
         // The last one that is given back closes it.
         while connections.slots[slot].state == .draining, connections.slots[slot].firstAttempt >= 0 {
-            release(connections.slots[slot].firstAttempt, now: now, into: &out)
+            let attempt = connections.slots[slot].firstAttempt
+            let query = Int(attempts.slots[Int(attempt)].query)
+            release(attempt, now: now, into: &out)
+            continueQuery(query, now: now, into: &out)
         }
     }
 
