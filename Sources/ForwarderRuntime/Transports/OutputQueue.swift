@@ -66,6 +66,21 @@ struct OutputQueue {
         return .drained
     }
 
+    /// Lends what is unsent to `take` until nothing is left or it takes nothing. `take` returns how many octets it took
+    /// from the front.
+    mutating func drain(_ take: (UnsafeRawBufferPointer) -> Int) {
+        while start < bytes.count {
+            let from = start
+            let count = unsafe bytes.withUnsafeBytes { buffer in
+                // Safety: from < count; lent for the call.
+                unsafe take(UnsafeRawBufferPointer(rebasing: buffer[from...]))
+            }
+            if count <= 0 { return }
+            start = min(start + count, bytes.count)
+        }
+        removeAll()
+    }
+
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: bytes.capacity <= 16_384)
         start = 0
