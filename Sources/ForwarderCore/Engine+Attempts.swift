@@ -14,7 +14,9 @@ extension Engine {
         let group = Int(queries.slots[slot].question.group)
         guard queries.slots[slot].sends < settings.groups[group].attempts, let member = chooseMember(slot, group, now)
         else {
-            return failQuery(slot, now: now, into: &out)
+            // All sendings are used up. What a living upstream still works on may come until the deadline: a name that
+            // it must look for takes seconds.
+            return isAwaited(slot) ? armQuery(slot) : failQuery(slot, now: now, into: &out)
         }
         queries.slots[slot].tried |= 1 << UInt64(member)
         queries.slots[slot].sends += 1
@@ -26,6 +28,17 @@ extension Engine {
         while attempt >= 0 {
             if !attempts.slots[Int(attempt)].isTimedOut { return true }
             attempt = attempts.slots[Int(attempt)].nextOfQuery
+        }
+        return false
+    }
+
+    /// Whether a sending is unanswered at an upstream that is not down.
+    private func isAwaited(_ slot: Int) -> Bool {
+        var attempt = queries.slots[slot].firstAttempt
+        while attempt >= 0 {
+            let entry = attempts.slots[Int(attempt)]
+            if entry.state == .sent && !pools[entry.upstream].health.isDown { return true }
+            attempt = entry.nextOfQuery
         }
         return false
     }

@@ -156,6 +156,8 @@ extension Engine {
         _ upstream: Int, for network: UpstreamTransport, now: Instant, into out: inout ActionBuffer
     ) -> Bool {
         guard !pools[upstream].hasRoom, now >= pools[upstream].blockedUntil else { return false }
+        // While connecting is paused a stream could not use the place.
+        if network.isStream && now < pools[upstream].connectBlockedUntil { return false }
         var oldest = -1
         for slot in pools[upstream].streams
         where connections.slots[slot].inFlight == 0 && connections.slots[slot].state != .connecting {
@@ -172,10 +174,18 @@ extension Engine {
             }
         }
         if let slot = givenUpConnection(upstream, for: network) {
+            // Over TCP the round trip may not be known yet: a stream that is only slow must get its answer through.
+            if let since = connections.slots[slot].silentSince, connections.slots[slot].network.isStream {
+                let patience = since + pools[upstream].tcpLatency.timeout(attempt: 1)
+                if now < patience {
+                    wakeUpstream(upstream, at: patience)
+                    return false
+                }
+            }
             giveUp(slot, now: now, into: &out)
             return true
         }
-        guard network.isStream, now >= pools[upstream].connectBlockedUntil else { return false }
+        guard network.isStream else { return false }
         // Every socket is busy: one is drained, and the stream opened when it is done.
         if pools[upstream].drainingDatagrams == 0, let busy = pools[upstream].datagrams.first {
             drain(busy, .room, now: now, into: &out)
@@ -206,7 +216,10 @@ extension Engine {
         drain(slot, .room, now: now, into: &out)
         // The last one that is given back closes it.
         while connections.slots[slot].state == .draining, connections.slots[slot].firstAttempt >= 0 {
-            release(connections.slots[slot].firstAttempt, now: now, into: &out)
+            let attempt = connections.slots[slot].firstAttempt
+            let query = Int(attempts.slots[Int(attempt)].query)
+            release(attempt, now: now, into: &out)
+            continueQuery(query, now: now, into: &out)
         }
     }
 

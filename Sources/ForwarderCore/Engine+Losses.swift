@@ -84,7 +84,7 @@ extension Engine {
             // A peer that takes connections only to close them must not have us open the next at once.
             pools[upstream].prewarmBlockedUntil = now + Engine.prewarmPause
         }
-        if lost.network.isStream && lost.state != .connecting && failure == .closedByPeer && lost.inFlight == 0 {
+        if lost.network.isStream && lost.responses > 0 && failure == .closedByPeer && lost.inFlight == 0 {
             learnIdle(upstream, now - lost.usedAt, into: &out)
         }
         if lost.network.isStream && lost.inFlight > 0 && lost.responses > 0 && failure.fault == .upstream {
@@ -117,7 +117,13 @@ extension Engine {
     /// The peer closed a stream that was idle for so long: next time we close first.
     private mutating func learnIdle(_ upstream: Int, _ idle: Interval, into out: inout ActionBuffer) {
         guard pools[upstream].settings.pool.learnIdle, idle < pools[upstream].settings.pool.idleTimeout else { return }
-        let floor = max(idle, .milliseconds(200))
+        // One closing may be a restart of the server; two that agree are a habit.
+        let before = pools[upstream].seenIdle
+        pools[upstream].seenIdle = idle
+        guard let before, idle.nanoseconds <= 2 * before.nanoseconds, before.nanoseconds <= 2 * idle.nanoseconds else {
+            return
+        }
+        let floor = max(min(idle, before), .milliseconds(200))
         if let known = pools[upstream].learnedIdle, known <= floor { return }
         pools[upstream].learnedIdle = floor
         pools[upstream].ownIdleCloses = 0

@@ -79,6 +79,8 @@ struct UpstreamPool {
     var answersInRow = 0
     /// How long the peer was seen to keep an idle connection.
     var learnedIdle: Interval?
+    /// How long the last stream was idle that the peer closed.
+    var seenIdle: Interval?
     var ownIdleCloses = 0
     /// Verified: the peer does not keep letter case, 0x20 is off toward it.
     var hasLostCase = false
