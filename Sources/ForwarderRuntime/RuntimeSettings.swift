@@ -31,5 +31,11 @@ public struct RuntimeSettings: Sendable, Equatable {
     public var tcpMaxPipelined = 100
     public var freebind = true
     public var shutdownGrace = Interval.seconds(5)
+    /// By the upstream's index in `EngineSettings.upstreams`; nil where nothing is encrypted.
+    public var security: [UpstreamSecurity?] = []
+    /// `tls.resumption`: keep tickets and resume sessions with them.
+    public var resumption = true
+    /// `tls.keylog`: the file that session secrets are appended to; empty = none.
+    public var keylog = ""
     public init() {}
 }

@@ -74,6 +74,7 @@ struct ActionRunner: ~Copyable {
                 tally.counters.replies &+= 1
                 sockets.clients.reply(
                     slot: slot, generation: generation, out.bytes, offset: reply.offset, count: reply.count)
+            case .resolution: continue
             case .datagram(let listener, let local):
                 guard Int(listener) < sockets.udpListeners.count, reply.client.endpoint.port != 0 else { continue }
                 if Int(listener) != current || batch.isFull {
@@ -127,7 +128,9 @@ struct ActionRunner: ~Copyable {
                     setbacks.append(.lost(id, failure))
                 }
             case .openStream(let id, let upstream, let endpoint):
-                if let failure = sockets.streams.open(id, upstream: upstream, to: endpoint) { setbacks.append(.lost(id, failure)) }
+                if let failure = sockets.streams.open(id, upstream: upstream, to: endpoint) {
+                    setbacks.append(.lost(id, failure))
+                }
             case .sendDatagram(let id, _, _, _):
                 // A socket that is gone has been told as lost, with all its attempts.
                 if let connection = sockets.datagrams.connection(id) { chain(Int32(i), on: connection) }
