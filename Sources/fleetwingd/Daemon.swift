@@ -93,6 +93,7 @@ struct Daemon {
         switch failure {
         case .bind(let failures): failures.map { $0.sentence() }
         case .system(let error): ["could not start: \(error.text)"]
+        case .security(let sentence): ["could not start: \(sentence)"]
         }
     }
 
@@ -100,6 +101,7 @@ struct Daemon {
         switch failure {
         case .bind(let failures): failures.first?.error.code ?? 0
         case .system(let error): error.code
+        case .security: EINVAL
         }
     }
 

@@ -149,18 +149,25 @@ import Testing
             ]
         ),
         (
-            "upstreams = [\"a\", \"b\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";[[upstream]];name = \"a\";url = \"1.1.1.1\"",
+            "upstreams = [\"a\", \"b\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";"
+                + "[[upstream]];name = \"a\";url = \"1.1.1.1\"",
             [
                 "1:19 no [[upstream]] is named \"b\"", "6:8 upstream name 'a' is taken, see /etc/f.toml:3",
             ]
         ),
         (
-            "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";[[upstream]];name = \"b\";url = \"udp://9.9.9.9:53\"",
+            "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";"
+                + "[[upstream]];name = \"b\";url = \"udp://9.9.9.9:53\"",
             [
                 "7:7 upstream 'a' has this url already, see /etc/f.toml:4"
             ]
         ),
-        ("[[upstream]];name = \"a\";url = \"9.9.9.9\"", ["3:7 upstream 'a' is never used"]),
+        ("[[upstream]];name = \"a\";url = \"9.9.9.9\"", ["3:7 \(publicServersInsteadOf("a"))"]),
+        ("upstreams = [];[[upstream]];url = \"9.9.9.9\"", ["3:7 \(publicServersInsteadOf("9-9-9-9"))"]),
+        (
+            "upstreams = [\"1.1.1.1\"];[[upstream]];name = \"a\";url = \"9.9.9.9\"",
+            ["4:7 upstream 'a' is never used"]
+        ),
         (
             "upstreams = [\"9.9.9.9\", \"udp://9.9.9.9:53\"]",
             [
@@ -242,6 +249,28 @@ import Testing
             ["2:5 not valid TOML: Error while parsing key-value pair: cannot redefine existing integer 'a'"]
         ),
     ]
+
+    private static func publicServersInsteadOf(_ name: String) -> String {
+        "upstream '\(name)' is defined but no group uses it, "
+            + "and without upstreams the public default servers would be asked"
+    }
+
+    /// An upstream that nobody names is an error while the public servers would be asked, a warning otherwise, also
+    /// where the other upstream comes from the command line.
+    @Test func anUnusedUpstreamNeverMeansThePublicServers() {
+        let table = "[[upstream]]\nname = \"a\"\nurl = \"192.0.2.1\"\n"
+        let alone = load(table)
+        #expect(alone.settings == nil && alone.errorCount == 1)
+        #expect(rendered(alone).contains("= help: add upstreams = [\"a\"]"))
+        #expect(load("upstreams = [\"a\"]\n" + table).problems.isEmpty)
+        for other in [
+            load("upstreams = [\"192.0.2.2\"]\n" + table),
+            load(table, overrides: [.upstreams(["192.0.2.2"])]),
+        ] {
+            #expect(other.errorCount == 0 && other.problems.count == 1)
+            #expect(other.settings?.upstreams.map { "\($0.endpoint.address)" } == ["192.0.2.2"])
+        }
+    }
 
     @Test func everyMistakeIsTold() {
         for (file, said) in ProblemTests.mistakes {

@@ -24,6 +24,12 @@ import CLinux
         unsafe cl_receive(number, bytes, StreamBuffer.size)
     }
 
+    /// Has `session` decrypt one record into the block.
+    mutating func read(from session: TLSSession) -> TLSSession.Step {
+        // Safety: the block has `size` octets; more than a record, so nothing decrypted stays inside OpenSSL.
+        unsafe session.read(into: UnsafeMutableRawBufferPointer(start: bytes, count: StreamBuffer.size))
+    }
+
     /// Lends the first `count` octets, as many as the last `read` returned.
     func withBytes<R>(_ count: Int, _ body: (Span<UInt8>) -> R) -> R {
         precondition(count >= 0 && count <= StreamBuffer.size)

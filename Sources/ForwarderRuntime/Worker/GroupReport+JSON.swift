@@ -24,6 +24,9 @@ extension GroupReport {
         json.beginObject("clients")
         for (name, value) in counters.named { json.field(name, value) }
         json.endObject()
+        json.beginObject("tls")
+        for (name, value) in counters.handshakes { json.field(name, value) }
+        json.endObject()
         json.beginObject("syscalls")
         for (name, value) in counters.systemCalls { json.field(name, value) }
         json.endObject()

@@ -17,6 +17,7 @@ struct WorkerPlan: Sendable {
     var ports: PortAllocator
     var seed: [UInt8]
     var sockets: [BoundSocket]
+    var tls: TLSPlan
     var mailbox: WorkerMailbox
     var notices: NoticeQueue
 }
@@ -84,7 +85,7 @@ struct Worker: ~Copyable {
                 settings: plan.settings, queryLife: plan.engine.queryDeadline + .seconds(1), epoll: epoll,
                 tally: tally),
             datagrams: DatagramTransport(ports: plan.ports, epoll: epoll, tally: tally),
-            streams: StreamTransport(epoll: epoll, tally: tally))
+            streams: StreamTransport(epoll: epoll, tally: tally, encrypted: plan.tls.upstreams()))
     }
 
     /// Runs until a stop was asked for and everything in flight is answered, or the grace is over.

@@ -28,6 +28,14 @@ public struct WorkerCounters: Sendable, Equatable {
     public var streamsInvalid: UInt64 = 0
     public var acceptNoDescriptors: UInt64 = 0
 
+    // TLS toward upstreams.
+    /// Handshakes that ended with a verified peer.
+    public var tlsHandshakes: UInt64 = 0
+    /// Those of them that resumed a session.
+    public var tlsResumed: UInt64 = 0
+    /// Handshakes that failed or were given up.
+    public var tlsFailures: UInt64 = 0
+
     // System calls.
     public var socketCalls: UInt64 = 0
     public var bindCalls: UInt64 = 0
@@ -51,6 +59,11 @@ public struct WorkerCounters: Sendable, Equatable {
         ]
     }
 
+    /// TLS handshakes toward upstreams.
+    public var handshakes: [(String, UInt64)] {
+        [("handshakes", tlsHandshakes), ("resumed", tlsResumed), ("failed", tlsFailures)]
+    }
+
     /// System calls by name.
     public var systemCalls: [(String, UInt64)] {
         [
@@ -69,7 +82,8 @@ public struct WorkerCounters: Sendable, Equatable {
             \.clientDatagrams, \.clientMessages, \.replies, \.oversized, \.unanswerable, \.repliesNoBuffer,
             \.repliesRefused, \.kernelDrops, \.upstreamOversized, \.clientStreams, \.streamsAccepted,
             \.streamsRefused, \.streamsEvicted, \.streamsIdle, \.streamsSlow, \.streamsInvalid,
-            \.acceptNoDescriptors, \.socketCalls, \.bindCalls, \.connectCalls, \.sendmmsgCalls, \.recvmmsgCalls,
+            \.acceptNoDescriptors, \.tlsHandshakes, \.tlsResumed, \.tlsFailures,
+            \.socketCalls, \.bindCalls, \.connectCalls, \.sendmmsgCalls, \.recvmmsgCalls,
             \.epollWaitCalls,
         ]
     }

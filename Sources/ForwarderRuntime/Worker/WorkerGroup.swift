@@ -28,6 +28,8 @@ public final class WorkerGroup {
         /// Addresses that could not be bound, all of them.
         case bind([BindFailure])
         case system(SystemError)
+        /// A CA file or a key log that cannot be used: a whole sentence.
+        case security(String)
     }
 
     /// Binds everything, then starts the workers and waits until they run.
@@ -36,6 +38,12 @@ public final class WorkerGroup {
         runtime.workers = min(max(runtime.workers, 1), 256)
         WorkerGroup.limitClients(&runtime, engine, notices)
         settings = runtime
+        let tls: TLSPlan
+        do throws(TLSPolicy.Mistake) {
+            tls = try TLSPlan(engine: engine, runtime: runtime)
+        } catch {
+            throw .security(error.text)
+        }
         let sockets = try WorkerGroup.bind(runtime, notices)
         let seed = SystemRandom.octets(16)
         cache = SharedCache(
@@ -47,7 +55,8 @@ public final class WorkerGroup {
                 let mailbox = try WorkerMailbox()
                 let plan = WorkerPlan(
                     index: index, settings: runtime, engine: engine, cache: cache, ports: ports,
-                    seed: SystemRandom.octets(32), sockets: sockets[index], mailbox: mailbox, notices: notices)
+                    seed: SystemRandom.octets(32), sockets: sockets[index], tls: tls, mailbox: mailbox, notices: notices
+                )
                 workers.append((try WorkerGroup.start(plan), mailbox))
             }
         } catch {
