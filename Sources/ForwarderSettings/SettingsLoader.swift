@@ -57,7 +57,7 @@ struct SettingsLoader {
     private mutating func run(_ path: String?, _ overrides: [SettingsOverride]) -> SettingsOutcome {
         if readMain(path) { readDropIns() }
         for override in overrides { document.add(override) }
-        var check = SettingsCheck(document, usableCPUs: files.usableCPUs, openFileLimit: files.openFileLimit)
+        var check = SettingsCheck(document, files: files)
         let settings = check.run()
         problems += check.problems
         let sorted = inOrder(problems).map(withSourceLine)

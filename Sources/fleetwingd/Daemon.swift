@@ -78,7 +78,7 @@ struct Daemon {
             do throws(SystemError) { notices = try NoticeQueue(level: log.level) } catch { throw .system(error) }
             if signals < 0 { throw .system(SystemError(code: -signals)) }
             let group = try WorkerGroup(engine: mapping.engine, runtime: mapping.runtime, notices: notices)
-            var daemon = Daemon(log, group, notices, signals: signals, upstreams: mapping.engine.upstreams.count)
+            var daemon = Daemon(log, group, notices, signals: signals, upstreams: settings.upstreams.count)
             daemon.run(mapping, file: file)
             return 0
         } catch {

@@ -18,7 +18,13 @@ struct SettingsMapping {
 
     private static func engine(_ settings: Settings) -> EngineSettings {
         var engine = EngineSettings(
-            upstreams: settings.upstreams.map(upstream), groups: settings.groups.map(group))
+            upstreams: (settings.upstreams + settings.bootstrap).map(upstream), groups: settings.groups.map(group))
+        if !settings.bootstrap.isEmpty {
+            // A group that no query is routed to: only the engine itself asks it, for the addresses of upstreams.
+            let members = settings.upstreams.count..<engine.upstreams.count
+            engine.bootstrapGroup = engine.groups.count
+            engine.groups.append(GroupSettings(name: "bootstrap", members: Array(members)))
+        }
         engine.cache.size = settings.cache.size
         engine.cache.minTTL = wholeSeconds(settings.cache.minTTL)
         engine.cache.maxTTL = wholeSeconds(settings.cache.maxTTL)
@@ -55,6 +61,7 @@ struct SettingsMapping {
             case .udp: .udp
             case .all: .all
             }
+        engine.padding = settings.dns.padding
         engine.extendedErrors = settings.dns.extendedErrors
         engine.specialNames = settings.local.specialNames
         return engine
@@ -75,6 +82,12 @@ struct SettingsMapping {
         runtime.tcpMaxPipelined = server.tcpMaxPipelined
         runtime.freebind = server.freebind
         runtime.shutdownGrace = interval(server.shutdownGrace)
+        // By index, so the bootstrap servers count too; they have none.
+        runtime.security = (settings.upstreams + settings.bootstrap).map { upstream in
+            upstream.security.map { security($0, settings.tls) }
+        }
+        runtime.resumption = settings.tls.resumption
+        runtime.keylog = settings.tls.keylog
         return runtime
     }
 
@@ -83,12 +96,48 @@ struct SettingsMapping {
             switch upstream.transport {
             case .udp: .udp
             case .tcp: .tcp
+            case .tls: .tls
+            case .https: .https
             }
         var mapped = UpstreamSettings(
-            name: upstream.name, endpoints: [endpoint(upstream.endpoint)], transport: transport)
+            name: upstream.name, endpoints: upstream.endpoints.map(endpoint), transport: transport)
+        mapped.hostName = wireForm(upstream.hostName)
+        mapped.port = upstream.port
         mapped.weight = upstream.weight
         mapped.pool = pool(upstream.pool)
         return mapped
+    }
+
+    private static func security(_ security: Settings.Security, _ tls: Settings.TLS) -> UpstreamSecurity {
+        var mapped = UpstreamSecurity(serverName: security.name)
+        mapped.verify = security.verify
+        mapped.pins = security.pins
+        mapped.caFile = security.ca
+        mapped.minimumVersion =
+            switch tls.minVersion {
+            case .v12: .v12
+            case .v13: .v13
+            }
+        mapped.path = security.path
+        mapped.authority = security.authority
+        mapped.method =
+            switch security.method {
+            case .post: .post
+            case .get: .get
+            }
+        return mapped
+    }
+
+    /// RFC 1035 section 3.1, with the root at its end; empty for no name. The settings have labels of 1 to 63 octets
+    /// only, in lower case.
+    private static func wireForm(_ name: String) -> [UInt8] {
+        guard !name.isEmpty else { return [] }
+        var octets: [UInt8] = []
+        for label in name.utf8.split(separator: UInt8(ascii: ".")) {
+            octets.append(UInt8(truncatingIfNeeded: label.count))
+            octets += label
+        }
+        return octets + [0]
     }
 
     private static func pool(_ pool: Settings.Pool) -> PoolSettings {

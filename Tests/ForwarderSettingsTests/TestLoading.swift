@@ -16,6 +16,9 @@ func load(
                 ?? .failure(SettingsFiles.ReadError(reason: "no such file", missing: true))
         },
         list: { folder in content.keys.filter { $0.hasPrefix(folder) }.map { String($0.dropFirst(folder.count)) } },
+        trustAnchors: { path in
+            content[path] == nil ? SettingsFiles.ReadError(reason: "no such file", missing: true) : nil
+        },
         usableCPUs: 4, openFileLimit: openFileLimit, environmentPath: nil)
     return SettingsLoader(files: machine, defaultPath: "/etc/f.toml").load(path: path, overrides: overrides)
 }

@@ -97,6 +97,13 @@ import ForwarderCore
 
     // MARK: - Out
 
+    /// Frames wait that may be sent.
+    var wantsWrite: Bool {
+        guard let session = unsafe session else { return false }
+        // Safety: the session lives as long as `self`.
+        return unsafe nghttp2_session_want_write(session) != 0
+    }
+
     /// Asks `message` (id 0) and drains the frames to `output`. What flow control holds back is copied, and goes when
     /// the peer lets it. Returns why it could not be asked.
     func send(_ attempt: AttemptID, _ message: Span<UInt8>, into output: inout OutputQueue) -> RequestFailure? {

@@ -50,6 +50,11 @@ struct OutputQueue {
     /// Lends what is not written yet.
     func withUnwritten<R>(_ body: (Span<UInt8>) -> R) -> R { body(bytes.span.extracting(start..<bytes.count)) }
 
+    /// Gives the memory back when nothing waits and it is more than a few messages need.
+    mutating func shrink() {
+        if isEmpty && bytes.capacity > 2_048 { self = OutputQueue() }
+    }
+
     /// Writes as much as the kernel takes; one send unless a part was taken.
     mutating func write(to number: Int32) -> Outcome {
         var progress = false

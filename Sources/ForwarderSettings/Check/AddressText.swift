@@ -37,10 +37,23 @@ enum AddressText {
         if isName {
             return .failure(
                 Refusal(
-                    words: "has a host name without an address, which is not supported yet",
-                    help: "write the address of \(host)", isName: true))
+                    words: "is a host name, not an address", help: "write the address of \(host)", isName: true))
         }
         return refuse("is not an IP address")
+    }
+
+    /// `dns.example`, `dns.example:53`: the name in lower case, and the port.
+    static func parseName(_ text: Substring, port: UInt16) -> Result<(String, UInt16), Refusal> {
+        let host = text.prefix { $0 != ":" }
+        guard let name = HostName.normalized(host) else {
+            return .failure(Refusal(words: "has neither an IP address nor a host name"))
+        }
+        let rest = text[host.endIndex...]
+        if rest.isEmpty { return .success((name, port)) }
+        guard let written = number(rest.dropFirst(), most: 65_535), written > 0 else {
+            return .failure(Refusal(words: "has no port between 1 and 65535 after the name"))
+        }
+        return .success((name, UInt16(written)))
     }
 
     /// `10.0.0.0/8`, or an address alone. Bits after the prefix are an error: they hide a slip.

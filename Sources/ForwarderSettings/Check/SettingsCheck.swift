@@ -5,14 +5,13 @@
 struct SettingsCheck {
     private(set) var problems: [SettingsProblem]
     private var checked: CheckedDocument
-    private let usableCPUs: Int
-    private let openFileLimit: Int
+    private let files: SettingsFiles
 
-    init(_ document: SettingsDocument, usableCPUs: Int, openFileLimit: Int) {
+    /// `files`: for the limits of the machine, and to look at the files that settings name.
+    init(_ document: SettingsDocument, files: SettingsFiles) {
         problems = document.problems
         checked = CheckedDocument(document: document)
-        self.usableCPUs = usableCPUs
-        self.openFileLimit = openFileLimit
+        self.files = files
     }
 
     /// Whole settings; nil when a problem is an error.
@@ -27,11 +26,18 @@ struct SettingsCheck {
         }
         buildPlainSections(&settings)
 
-        var upstreams = UpstreamBuilder(checked)
+        var security = SecurityBuilder(checked, files: files)
+        security.buildTLS()
+        settings.tls = security.tls
+        var upstreams = UpstreamBuilder(checked, security)
         upstreams.build()
         problems += upstreams.problems
         settings.groups = upstreams.groups
         settings.upstreams = upstreams.upstreams.map(\.settings)
+        var bootstrap = BootstrapBuilder(checked)
+        let servers = bootstrap.build(for: upstreams.upstreams)
+        problems += bootstrap.problems
+        settings.bootstrap = servers.map(\.settings)
 
         var server = ServerBuilder(checked)
         settings.server = server.build()
@@ -39,7 +45,7 @@ struct SettingsCheck {
 
         buildClientSubnet(&settings)
         checkWorkers(&settings)
-        checkLoops(settings, upstreams.upstreams)
+        checkLoops(settings, upstreams.upstreams + servers)
         checkFileLimit(settings)
         return problems.contains { $0.severity == .error } ? nil : settings
     }
@@ -71,6 +77,7 @@ struct SettingsCheck {
         settings.dns.coalesce = checked.boolean("dns.coalesce")
         settings.dns.cookies = checked.boolean("dns.cookies")
         settings.dns.caseRandomization = checked.word("dns.case_randomization", .udp)
+        settings.dns.padding = checked.integer("dns.padding")
         settings.dns.extendedErrors = checked.boolean("dns.extended_errors")
         settings.local.specialNames = checked.boolean("local.special_names")
         settings.log.level = checked.word("log.level", .info)
@@ -99,7 +106,7 @@ struct SettingsCheck {
 
     /// Every worker needs a connection of its own to every upstream.
     private mutating func checkWorkers(_ settings: inout Settings) {
-        let least = settings.upstreams.min { $0.pool.maxConnections < $1.pool.maxConnections }
+        let least = (settings.upstreams + settings.bootstrap).min { $0.pool.maxConnections < $1.pool.maxConnections }
         if case .integer(let number) = checked.value("server.workers") {
             settings.server.workers = number
             if let least, number > least.pool.maxConnections {
@@ -111,36 +118,38 @@ struct SettingsCheck {
                         help: "write workers = \"auto\", or raise max_connections"))
             }
         } else {
-            settings.server.workers = max(1, min(usableCPUs, 8, least?.pool.maxConnections ?? 8))
+            settings.server.workers = max(1, min(files.usableCPUs, 8, least?.pool.maxConnections ?? 8))
         }
     }
 
     private mutating func checkLoops(_ settings: Settings, _ upstreams: [UpstreamBuilder.Built]) {
         for upstream in upstreams {
-            let target = upstream.settings.endpoint
-            let meets = settings.server.listen.contains { listener in
-                let own = listener.endpoint
-                guard own.port == target.port else { return false }
-                // A wildcard listener hears every loopback address, and :: hears IPv4 too.
-                return own.address == target.address
-                    || own.address.isUnspecified && target.address.isLoopback
-                        && (own.address.isIPv6 || !target.address.isIPv6)
-            }
-            if meets {
+            for target in upstream.settings.endpoints where isOwnListener(target, settings.server.listen) {
                 problems.append(
                     SettingsProblem("upstream \(target) is this server's own listener (loop)", from: upstream.origin))
             }
         }
     }
 
+    private func isOwnListener(_ target: AddressAndPort, _ listeners: [Settings.Listener]) -> Bool {
+        listeners.contains { listener in
+            let own = listener.endpoint
+            guard own.port == target.port else { return false }
+            // A wildcard listener hears every loopback address, and :: hears IPv4 too.
+            return own.address == target.address
+                || own.address.isUnspecified && target.address.isLoopback
+                    && (own.address.isIPv6 || !target.address.isIPv6)
+        }
+    }
+
     private mutating func checkFileLimit(_ settings: Settings) {
-        let pools = settings.upstreams.reduce(0) { $0 + $1.pool.maxConnections }
+        let pools = (settings.upstreams + settings.bootstrap).reduce(0) { $0 + $1.pool.maxConnections }
         let needed = pools + settings.server.tcpMaxClients
-        if needed > openFileLimit {
+        if needed > files.openFileLimit {
             problems.append(
                 SettingsProblem(
                     "pools (\(pools)) and server.tcp_max_clients (\(settings.server.tcpMaxClients)) may need \(needed) "
-                        + "open files, but the limit is \(openFileLimit)",
+                        + "open files, but the limit is \(files.openFileLimit)",
                     help: "raise LimitNOFILE= or `ulimit -n`, or lower the two", severity: .warning))
         }
     }

@@ -6,6 +6,7 @@ struct UpstreamBuilder {
     /// An upstream with the place of its URL.
     struct Built {
         var settings: Settings.Upstream
+        var url: UpstreamURL
         var origin: Origin
     }
 
@@ -22,13 +23,21 @@ struct UpstreamBuilder {
     /// Nobody was named: the default group asks the public servers.
     private var usesEmbedded = false
     private let checked: CheckedDocument
+    private var security: SecurityBuilder
 
     /// Members of one group.
     static let mostMembers = 256
+    /// Addresses of one upstream.
+    static let mostAddresses = 16
 
-    init(_ checked: CheckedDocument) { self.checked = checked }
+    /// `security`: with `[tls]` built already; its problems come out among those here.
+    init(_ checked: CheckedDocument, _ security: SecurityBuilder) {
+        self.checked = checked
+        self.security = security
+    }
 
     mutating func build() {
+        defer { problems += security.problems }
         let tables = checked.document.tables
         // Written names first, so that a made one steps aside.
         for table in tables where checked.isWritten(table.slot + ".name") {
@@ -99,16 +108,17 @@ struct UpstreamBuilder {
             if let name { broken.insert(name) }
             return
         }
-        if let twin = defined.first(where: { isSame($0.settings, url) }) {
+        var upstream = make(url, text, slot: slot, name: name, origin)
+        upstream.weight = checked.integer(slot + ".weight", fallback: "upstream.weight")
+        upstream.pool = pool
+        let twin = defined.first { $0.url == url && $0.settings.endpoints == upstream.endpoints }
+        if let twin {
             problems.append(
                 SettingsProblem(
                     "upstream '\(twin.settings.name)' has this url already, see \(twin.origin.text)", from: origin))
             return
         }
-        var upstream = make(url, text, name: name)
-        upstream.weight = checked.integer(slot + ".weight", fallback: "upstream.weight")
-        upstream.pool = pool
-        defined.append(Built(settings: upstream, origin: origin))
+        defined.append(Built(settings: upstream, url: url, origin: origin))
     }
 
     private mutating func group(_ name: String) -> Settings.Group {
@@ -156,12 +166,15 @@ struct UpstreamBuilder {
 
     private mutating func addEmbedded(_ group: inout Settings.Group) {
         usesEmbedded = true
-        for (name, text) in EmbeddedDefault.upstreams {
-            guard case .success(let url) = UpstreamURL.parse(text) else { continue }
-            let made = NameCheck.made(from: name) { takenNames.contains($0) }
-            var upstream = make(url, text, name: made)
+        for server in EmbeddedDefault.upstreams {
+            guard case .success(let url) = UpstreamURL.parse(server.url) else { continue }
+            let name = NameCheck.made(from: server.name) { takenNames.contains($0) }
+            var upstream = make(url, server.url, slot: nil, name: name, .builtIn)
+            upstream.endpoints = server.addresses.compactMap(IPAddress.init).map {
+                AddressAndPort(address: $0, port: url.port)
+            }
             upstream.pool = pool(nil)
-            group.members.append(use(Built(settings: upstream, origin: .builtIn)))
+            group.members.append(use(Built(settings: upstream, url: url, origin: .builtIn)))
         }
     }
 
@@ -183,10 +196,10 @@ struct UpstreamBuilder {
             return nil
         }
         guard let url = parse(text, listed.origin) else { return nil }
-        if let known = (defined + upstreams).first(where: { isSame($0.settings, url) }) { return use(known) }
-        var upstream = make(url, text, name: nil)
+        if let known = (defined + upstreams).first(where: { $0.url == url }) { return use(known) }
+        var upstream = make(url, text, slot: nil, name: nil, listed.origin)
         upstream.pool = pool(nil)
-        return use(Built(settings: upstream, origin: listed.origin))
+        return use(Built(settings: upstream, url: url, origin: listed.origin))
     }
 
     /// The index of an upstream among those in use.
@@ -196,12 +209,52 @@ struct UpstreamBuilder {
         return upstreams.count - 1
     }
 
-    private mutating func make(_ url: UpstreamURL, _ text: String, name: String?) -> Settings.Upstream {
-        let endpoint = url.endpoint
-        let base = endpoint.port == UpstreamURL.plainPort ? "\(endpoint.address)" : "\(endpoint)"
+    /// `slot`: nil for an upstream that has no table of its own.
+    private mutating func make(
+        _ url: UpstreamURL, _ text: String, slot: String?, name: String?, _ origin: Origin
+    ) -> Settings.Upstream {
+        var base = url.name.isEmpty ? url.hostName : url.name
+        if base.isEmpty, let endpoint = url.endpoint { base = "\(endpoint.address)" }
+        if url.port != url.transport.port { base += ":\(url.port)" }
         let name = name ?? NameCheck.made(from: base) { takenNames.contains($0) }
         takenNames.insert(name)
-        return Settings.Upstream(name: name, url: text, endpoint: endpoint, transport: url.transport)
+        var upstream = Settings.Upstream(name: name, url: text, transport: url.transport)
+        upstream.endpoints = endpoints(url, slot)
+        upstream.hostName = upstream.endpoints.isEmpty ? url.hostName : ""
+        upstream.port = url.port
+        upstream.security = security.build(url, slot: slot, name: name, text: text, origin: origin)
+        return upstream
+    }
+
+    /// The address of the URL, then those of `addresses`; one that is in both counts once.
+    private mutating func endpoints(_ url: UpstreamURL, _ slot: String?) -> [AddressAndPort] {
+        var endpoints = url.endpoint.map { [$0] } ?? []
+        guard let slot = slot.map({ $0 + ".addresses" }) else { return endpoints }
+        let texts = checked.list(slot, fallback: "upstream.addresses")
+        if texts.count > UpstreamBuilder.mostAddresses {
+            problems.append(
+                SettingsProblem(
+                    "'upstream.addresses' has more than \(UpstreamBuilder.mostAddresses) addresses",
+                    from: checked.origin(slot)))
+            return endpoints
+        }
+        var seen: [AddressAndPort] = []
+        for listed in texts {
+            func refuse(_ words: String, _ help: String? = nil) {
+                problems.append(
+                    SettingsProblem(
+                        "'upstream.addresses': \(quoted(listed.text)) \(words)", from: listed.origin, help: help))
+            }
+            switch AddressText.parse(Substring(listed.text), port: url.port) {
+            case .failure(let refusal): refuse(refusal.words, refusal.help)
+            case .success(let endpoint) where endpoint.address.isUnspecified: refuse("is no address to send to")
+            case .success(let endpoint) where seen.contains(endpoint): refuse("is listed twice")
+            case .success(let endpoint):
+                seen.append(endpoint)
+                if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
+            }
+        }
+        return endpoints
     }
 
     private mutating func pool(_ own: String?) -> Settings.Pool {
@@ -214,7 +267,7 @@ struct UpstreamBuilder {
     private mutating func parse(_ text: String, _ origin: Origin) -> UpstreamURL? {
         switch UpstreamURL.parse(text) {
         case .success(let url):
-            if url.endpoint.address.isUnspecified {
+            if let endpoint = url.endpoint, endpoint.address.isUnspecified {
                 problems.append(SettingsProblem("upstream \(quoted(text)) is no address to send to", from: origin))
                 return nil
             }
@@ -224,9 +277,5 @@ struct UpstreamBuilder {
                 SettingsProblem("upstream \(quoted(text)) \(refusal.words)", from: origin, help: refusal.help))
             return nil
         }
-    }
-
-    private func isSame(_ upstream: Settings.Upstream, _ url: UpstreamURL) -> Bool {
-        upstream.endpoint == url.endpoint && upstream.transport == url.transport
     }
 }

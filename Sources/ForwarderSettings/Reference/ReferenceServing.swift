@@ -10,9 +10,9 @@ extension Reference {
         ReferenceKey(
             "upstreams", .list(), "[]",
             "Shorthand for group.default.upstreams. With neither, the embedded default servers are asked."),
-        .later(
+        ReferenceKey(
             "bootstrap", .list(), #"["udp://9.9.9.9", "udp://1.1.1.1"]"#,
-            "Address-only URLs that resolve the names of upstream URLs."),
+            "udp or tcp URLs with addresses; asked only for the host names of upstream URLs that have no address."),
     ]
 
     static let server: [ReferenceKey] = [
@@ -93,9 +93,9 @@ extension Reference {
         ReferenceKey(
             "dns.case_randomization", .word(["off", "udp", "all"]), #""udp""#,
             "Random letter case in questions, toward which upstreams."),
-        .later(
+        ReferenceKey(
             "dns.padding", .integer(0...512), "128",
-            "Block size of padding on encrypted transports (RFC 8467); 0 = off."),
+            "Block size that queries over TLS and HTTPS are padded to (RFC 8467); 0 = off."),
         ReferenceKey("dns.extended_errors", .boolean, "true", "RFC 8914 reasons toward clients."),
         ReferenceKey(
             "dns.dnssec", .word(["pass"], later: ["validate"]), #""pass""#, "DO, AD, CD and signatures pass through."),

@@ -43,11 +43,15 @@ extension Reference {
             "Close sooner for an upstream that closes earlier, or says so (RFC 7828)."),
         ReferenceKey("pool.min_connections", .integer(0...1000), "0", "Kept open though idle."),
         ReferenceKey("pool.prewarm", .integer(0...1000), "1", "Opened at start."),
-        ReferenceKey("pool.max_inflight", .integer(1...65_535), "100", "Queries pipelined on a TCP connection."),
+        ReferenceKey(
+            "pool.max_inflight", .integer(1...65_535), "100",
+            "Queries in flight on a TCP, TLS or HTTPS connection (HTTPS: the server's own limit holds too)."),
         ReferenceKey("pool.max_age", .duration("0s", "24h"), #""1h""#, "Then a connection is replaced; 0s = no limit."),
         ReferenceKey(
             "pool.max_queries", .integer(0...1_000_000_000), "0", "Then a connection is replaced; 0 = no limit."),
-        ReferenceKey("pool.connect_timeout", .duration("100ms", "10s"), #""2s""#, "Wait for a connection to open."),
+        ReferenceKey(
+            "pool.connect_timeout", .duration("100ms", "10s"), #""2s""#,
+            "Wait for a connection to open, TCP and TLS together."),
         ReferenceKey("pool.acquire_timeout", .duration("10ms", "10s"), #""1s""#, "Wait for a place on a connection."),
         ReferenceKey("pool.max_waiters", .integer(0...100_000), "1000", "Queries that may wait for a place."),
         ReferenceKey(
@@ -70,21 +74,34 @@ extension Reference {
     ]
 
     static let tls: [ReferenceKey] = [
-        .later("tls.min_version", .word(["1.2", "1.3"]), #""1.2""#, "Oldest TLS version."),
-        .later("tls.ca", .text, #""system""#, "Trust anchors: system, a file or a directory."),
-        .later("tls.resumption", .boolean, "true", "Resume sessions."),
-        .later("tls.keylog", .text, #""""#, "Key log file for debugging; a warning at every start."),
+        ReferenceKey("tls.min_version", .word(["1.2", "1.3"]), #""1.2""#, "Oldest TLS version that is spoken."),
+        ReferenceKey(
+            "tls.ca", .text, #""system""#,
+            "Trust anchors: system, or a file or directory of PEM certificates (a relative path is beside this file)."),
+        ReferenceKey("tls.resumption", .boolean, "true", "Resume sessions, by tickets that are used once."),
+        ReferenceKey(
+            "tls.keylog", .text, #""""#,
+            "Key log file for packet captures; whoever has it can read every query. A warning at every start."),
     ]
 
     static let upstream: [ReferenceKey] = [
         ReferenceKey("upstream.name", .text, #""""#, "a-z 0-9 -, at most 32; absent = made from the URL."),
-        ReferenceKey("upstream.url", .text, #""""#, "scheme://ADDR[:PORT]; udp (also without a scheme) or tcp."),
-        .later("upstream.addresses", .list(), "[]", "One upstream, many addresses."),
+        ReferenceKey(
+            "upstream.url", .text, #""""#,
+            "scheme://[TLS-NAME@]HOST[:PORT][/PATH]; udp (also without a scheme), tcp, tls or https. A HOST that is a "
+                + "name is resolved through bootstrap."),
+        ReferenceKey(
+            "upstream.addresses", .list(), "[]",
+            "ADDR[:PORT], more of them for this one upstream, beside that of the URL."),
         ReferenceKey("upstream.weight", .integer(1...1000), "1", "For strategy = \"weighted\"."),
-        .later("upstream.verify", .word(["strict", "off"]), #""strict""#, "Check the certificate."),
-        .later("upstream.pins", .list(), "[]", "Public keys, sha256/BASE64."),
-        .later("upstream.ca", .text, #""""#, "Trust anchors of this upstream; empty = tls.ca."),
-        .later("upstream.http_method", .word(["POST", "GET"]), #""POST""#, "For https URLs."),
+        ReferenceKey(
+            "upstream.verify", .word(["strict", "off"]), #""strict""#,
+            "Check certificate and name (RFC 8310); off is warned about at every start."),
+        ReferenceKey(
+            "upstream.pins", .list(), "[]",
+            "\"sha256/BASE64\" of public keys; one must match, on top of verify."),
+        ReferenceKey("upstream.ca", .text, #""""#, "Trust anchors of this upstream; empty = tls.ca."),
+        ReferenceKey("upstream.http_method", .word(["POST", "GET"]), #""POST""#, "For https URLs (RFC 8484)."),
         .later("upstream.interface", .text, #""""#, "SO_BINDTODEVICE."),
         .later("upstream.source", .text, #""""#, "Local address."),
         .later("upstream.mark", .integer(0...4_294_967_295), "0", "SO_MARK."),

@@ -32,6 +32,7 @@ enum DefaultFile {
             header: "[pool]                         # for one upstream; [upstream.pool] overrides any key",
             rows: Reference.pool),
         Section(header: "[cache]", rows: Reference.cache),
+        Section(header: "[tls]", rows: Reference.tls),
         Section(header: "[dns]", rows: Reference.dns),
         Section(header: "[local]", rows: Reference.local),
         Section(header: "[log]", rows: Reference.log),
@@ -43,24 +44,26 @@ enum DefaultFile {
         # `fleetwing check` finds mistakes, `fleetwing config show` prints what holds and where it comes from,
         # `fleetwing config explain KEY` tells more about a key, also about those that come with later versions.
         #
-        # Without upstreams two operators are asked, over plain UDP in this version, as TLS is not built yet:
+        # Without upstreams two operators are asked over TLS, at these addresses:
 
         """ + embedded
 
-    private static let embedded: String = {
-        let urls = EmbeddedDefault.upstreams.map { quoted($0.url) }
-        return stride(from: 0, to: urls.count, by: 4).map { start in
-            let line = urls[start..<min(start + 4, urls.count)].joined(separator: ", ")
-            return "#   \(line)\(start + 4 < urls.count ? "," : "")\n"
-        }.joined()
-    }()
+    private static let embedded = EmbeddedDefault.upstreams.map { server in
+        "#   \(quoted(server.url)): \(server.addresses.joined(separator: ", "))\n"
+    }.joined()
 
     static let foot = """
 
         # An upstream with a name and settings of its own; name it in `upstreams` above.
         #[[upstream]]
+        # The url is scheme://[TLS-NAME@]HOST[:PORT][/PATH]: udp (also without a scheme), tcp, tls or https.
         #name = "office"                # a-z 0-9 -, at most 32
-        #url = "tcp://10.0.0.53"        # udp:// (also without a scheme) or tcp://, an address, :PORT if not 53
+        #url = "tls://dns.corp.example@10.0.0.53"  # a HOST that is a name is resolved through bootstrap
+        #addresses = ["10.0.0.54"]      # more of them, ADDR[:PORT]
+        #verify = "strict"              # off: accept any certificate; a warning at every start
+        #pins = []                      # "sha256/BASE64" of public keys; one must match, on top of verify
+        #ca = ""                        # empty = tls.ca
+        #http_method = "POST"           # POST | GET; for https:// only
         #weight = 1
         #[upstream.pool]                # any key of [pool]
         #max_connections = 20

@@ -36,7 +36,7 @@ struct EffectiveSettings {
             }
         }
         for table in document.tables where table.slot.hasPrefix("upstream#") {
-            for key in Reference.upstream where key.name != "name" && key.name != "url" || isWritten(table, key) {
+            for key in Reference.upstream where isWritten(table, key) || hasDefault(key, table) {
                 add(&lines, key, table.slot, "\(table.slot).\(key.name)")
             }
             for key in Reference.pool where document.assignment("\(table.slot).pool.\(key.name)") != nil {
@@ -48,6 +48,16 @@ struct EffectiveSettings {
 
     private func isWritten(_ table: TableSeen, _ key: ReferenceKey) -> Bool {
         document.assignment("\(table.slot).\(key.name)") != nil
+    }
+
+    /// Whether a default is worth a line: a name and a URL have none, and TLS keys say nothing of an upstream without TLS.
+    private func hasDefault(_ key: ReferenceKey, _ table: TableSeen) -> Bool {
+        if key.name == "name" || key.name == "url" { return false }
+        guard SecurityBuilder.keys.contains(key.name) else { return true }
+        guard case .string(let text)? = document.assignment("\(table.slot).url")?.node.value,
+            case .success(let url) = UpstreamURL.parse(text)
+        else { return false }
+        return key.name == "http_method" ? url.transport == .https : url.transport.isEncrypted
     }
 
     private func add(_ lines: inout [Line], _ row: ReferenceKey, _ section: String, _ slot: String) {
@@ -93,7 +103,9 @@ struct EffectiveSettings {
     }
 
     private func embedded() -> String {
-        "# embedded default: " + EmbeddedDefault.upstreams.map(\.url).joined(separator: ", ") + "\n"
+        EmbeddedDefault.upstreams.map { server in
+            "# embedded default: \(server.url), \(server.addresses.joined(separator: ", "))\n"
+        }.joined()
     }
 
     private func header(_ section: String) -> String {

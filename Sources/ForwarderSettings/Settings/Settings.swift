@@ -11,7 +11,10 @@ public struct Settings: Sendable, Equatable {
     public internal(set) var groups: [Group] = []
     /// The upstreams that these groups name, each once, in the order of first use.
     public internal(set) var upstreams: [Upstream] = []
+    /// The servers that resolve the host names of upstreams; empty when no upstream needs it.
+    public internal(set) var bootstrap: [Upstream] = []
     public internal(set) var cache = Cache()
+    public internal(set) var tls = TLS()
     public internal(set) var dns = DNS()
     public internal(set) var local = Local()
     public internal(set) var log = Log()
@@ -50,6 +53,8 @@ extension Settings {
         public internal(set) var clientSubnet: AddressBlock?
         public internal(set) var cookies = true
         public internal(set) var caseRandomization = CaseRandomization.udp
+        /// Block size in octets that queries over TLS and HTTPS are padded to; 0 = off.
+        public internal(set) var padding = 128
         public internal(set) var extendedErrors = true
     }
 

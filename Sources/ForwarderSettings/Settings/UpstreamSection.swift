@@ -7,6 +7,21 @@ extension Settings {
         /// UDP, with TCP for what is truncated.
         case udp
         case tcp
+        /// DNS over TLS (RFC 7858).
+        case tls
+        /// DNS over HTTPS (RFC 8484).
+        case https
+
+        public var isEncrypted: Bool { self == .tls || self == .https }
+
+        /// Where none is written.
+        public var port: UInt16 {
+            switch self {
+            case .udp, .tcp: 53
+            case .tls: 853
+            case .https: 443
+            }
+        }
     }
 
     /// One upstream, from a `[[upstream]]` table or from a URL in a group.
@@ -15,8 +30,15 @@ extension Settings {
         public internal(set) var name: String
         /// As written.
         public internal(set) var url: String
-        public internal(set) var endpoint: AddressAndPort
         public internal(set) var transport: Transport
+        /// To be tried in this order, at most 16; empty when `hostName` has to be resolved first.
+        public internal(set) var endpoints: [AddressAndPort] = []
+        /// The name whose addresses `bootstrap` finds: lower case, no final dot. Empty when there are `endpoints`.
+        public internal(set) var hostName = ""
+        /// Goes with resolved addresses.
+        public internal(set) var port: UInt16 = 53
+        /// nil for udp and tcp.
+        public internal(set) var security: Security?
         public internal(set) var weight = 1
         public internal(set) var pool = Pool()
     }

@@ -10,6 +10,8 @@ struct SettingsFiles: Sendable {
     var read: @Sendable (String) -> Result<String, ReadError>
     /// The names in a folder, unsorted; empty when there is none.
     var list: @Sendable (String) -> [String]
+    /// Why a path cannot serve as trust anchors; nil when it can.
+    var trustAnchors: @Sendable (String) -> ReadError?
     /// CPUs that this process may run on.
     var usableCPUs: Int
     /// Hard limit of open files; the daemon raises the soft one to it.
@@ -31,8 +33,8 @@ struct SettingsFiles: Sendable {
     /// The machine that this runs on.
     static func real() -> SettingsFiles {
         SettingsFiles(
-            read: readFile, list: listFolder, usableCPUs: countCPUs(), openFileLimit: hardFileLimit(),
-            environmentPath: settingsVariable())
+            read: readFile, list: listFolder, trustAnchors: TrustAnchors.problem, usableCPUs: countCPUs(),
+            openFileLimit: hardFileLimit(), environmentPath: settingsVariable())
     }
 
     private static func readFile(_ path: String) -> Result<String, ReadError> {
@@ -46,7 +48,8 @@ struct SettingsFiles: Sendable {
         }
     }
 
-    private static func readBytes(_ path: String) -> Result<[UInt8], ReadError> {
+    /// At most `largestFile` octets.
+    static func readBytes(_ path: String) -> Result<[UInt8], ReadError> {
         // Safety: the path is lent for the call. O_NONBLOCK, so that a FIFO in the place of a file does not hang us.
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
