@@ -16,7 +16,7 @@
 struct tls_outcome {
     int code;            // 0 = done, else SSL_ERROR_*
     int system;          // errno, when code is SSL_ERROR_SYSCALL
-    int reason;          // SSL_R_*, when code is SSL_ERROR_SSL
+    int reason;          // SSL_R_*, when code is SSL_ERROR_SSL and the TLS layer had a reason, else 0
     size_t count;        // octets read or written
 };
 
@@ -25,7 +25,9 @@ static inline struct tls_outcome tls_outcome_of(SSL *ssl, int result, size_t cou
     if (result == 1) return o;
     o.count = 0;
     o.code = SSL_get_error(ssl, result);
-    if (o.code == SSL_ERROR_SSL) o.reason = ERR_GET_REASON(ERR_peek_error());
+    // The last entry is the one of the TLS layer; below it lies what libcrypto said, as when a signature did not match.
+    unsigned long last = ERR_peek_last_error();
+    if (o.code == SSL_ERROR_SSL && ERR_GET_LIB(last) == ERR_LIB_SSL) o.reason = ERR_GET_REASON(last);
     return o;
 }
 

@@ -17,8 +17,9 @@ import ForwarderCore
     static let headerListLimit = 16 << 10
     /// How many streams to assume until the peer has said (RFC 9113 section 6.5.2 recommends at least 100).
     static let assumedCapacity = 100
-    /// The tables of both directions: requests and responses have a handful of fields. Responses with a date fill a
-    /// table however large it is, and 4,096 octets of them cost 8 KiB of memory.
+    /// The table of our direction: requests have a handful of fields. The peer's is left at its 4,096 octets, although
+    /// responses with a date fill it: a smaller one has to be confirmed at the start of the next header block (RFC 7541
+    /// 4.2), and dnsdist's HTTP/2 does not do that, so every connection to it ended with a compression error.
     static let headerTable = 1 << 10
     /// Acknowledgements that may wait to be written.
     static let acknowledgementLimit = 64
@@ -69,9 +70,6 @@ import ForwarderCore
         unsafe session = SessionCallbacks.makeSession(owner)
         guard let session = unsafe session else { return nil }
         let settings = [
-            nghttp2_settings_entry(
-                settings_id: HTTP2Session.code(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE),
-                value: UInt32(HTTP2Session.headerTable)),
             nghttp2_settings_entry(settings_id: HTTP2Session.code(NGHTTP2_SETTINGS_ENABLE_PUSH), value: 0),
             nghttp2_settings_entry(
                 settings_id: HTTP2Session.code(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE), value: HTTP2Session.streamWindow),

@@ -8,16 +8,18 @@ import ForwarderCore
 
 extension TransportFailure {
     /// A step of the handshake failed.
-    /// - Parameter verification: SSL_get_verify_result, X509_V_OK while nothing was wrong with the certificate.
+    /// - Parameter verification: SSL_get_verify_result; X509_V_OK while nothing was wrong with the certificate, or where
+    ///   nobody asks.
     init(handshake outcome: tls_outcome, verification: Int) {
         switch outcome.code {
         case SSL_ERROR_ZERO_RETURN: self = .closedByPeer
         case SSL_ERROR_SYSCALL:
             self = outcome.system == 0 ? .closedByPeer : TransportFailure(errno: outcome.system, during: .transfer)
         default:
+            // The reason alone would not do: a signature that does not match comes as an error of libcrypto.
             self =
-                outcome.reason == SSL_R_CERTIFICATE_VERIFY_FAILED
-                ? TransportFailure(verification: verification) : TransportFailure(alert: outcome.reason)
+                verification == Int(X509_V_OK)
+                ? TransportFailure(alert: outcome.reason) : TransportFailure(verification: verification)
         }
     }
 

@@ -94,8 +94,8 @@ import ForwarderCore
         case SSL_ERROR_WANT_WRITE: return .wantsWrite
         default:
             isBroken = true
-            return .failed(
-                TransportFailure(handshake: outcome, verification: unsafe SSL_get_verify_result(ssl)))
+            let verification = unsafe policy.key.verify ? SSL_get_verify_result(ssl) : Int(X509_V_OK)
+            return .failed(TransportFailure(handshake: outcome, verification: verification))
         }
         if let failure = refusal() {
             isBroken = true
