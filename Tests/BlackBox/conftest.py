@@ -11,6 +11,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "Lab")]
 
+import certs
 from clients import TCPClient, UDPClient
 from daemon import Daemon, binary, free_port, settings
 from lab import Lab
@@ -66,11 +67,21 @@ class Builder:
         self.stacks.append(Stack([], daemon))
         return daemon
 
-    def __call__(self, labs=1, tcp=False, lab=None, **keywords):
-        """`labs` lab upstreams with the options `lab` (a dictionary, or one for each), and the daemon."""
+    def __call__(self, labs=1, tcp=False, lab=None, transport=None, upstream=None, **keywords):
+        """`labs` lab upstreams with the options `lab` (a dictionary, or one for each), and the daemon that asks them
+        over `transport` (udp, tcp, tls, https). `upstream` are further keys of each [[upstream]]."""
+        transport = transport or ("tcp" if tcp else "udp")
+        encrypted = transport in ("tls", "https")
         options = lab if isinstance(lab, list) else [lab or {}] * labs
-        started = [self.lab(**each) for each in options]
-        daemon = self.daemon([each.tcp_url if tcp else each.url for each in started], **keywords)
+        started = [self.lab(encrypted=encrypted, **each) for each in options]
+        urls = [each.url_for(transport) for each in started]
+        if encrypted:
+            keywords["tls"] = {"ca": certs.shared().ca, **keywords.get("tls", {})}
+        if upstream is not None:
+            tables = [{"name": f"lab{i}", "url": url} for i, url in enumerate(urls)]
+            keywords["upstream"] = [{**table, **upstream} for table in tables]
+            urls = [table["name"] for table in tables]
+        daemon = self.daemon(urls, **keywords)
         stack = self.stacks[-1]
         stack.labs, stack.lab = started, started[0] if started else None
         assert stack.daemon is daemon

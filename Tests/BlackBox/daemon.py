@@ -51,10 +51,17 @@ def toml_value(value):
     return str(value) if isinstance(value, (int, float)) else json.dumps(value)
 
 
+def is_table(value):
+    return isinstance(value, dict) or isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
 def toml_text(sections):
-    """TOML of {"section": {key: value}}; a list of tables becomes [[section]]."""
-    lines = []
+    """TOML of {"section": {key: value}}; a list of tables becomes [[section]], a plain value a key at the top."""
+    plain = {name: value for name, value in sections.items() if not is_table(value)}
+    lines = [f"{name} = {toml_value(value)}" for name, value in plain.items()]
     for name, content in sections.items():
+        if name in plain:
+            continue
         for table in content if isinstance(content, list) else [content]:
             lines.append(f"[[{name}]]" if isinstance(content, list) else f"[{name}]")
             nested = {k: v for k, v in table.items() if isinstance(v, dict)}
@@ -75,7 +82,7 @@ def settings(upstreams, port, address="127.0.0.1", **sections):
     }
     for name, content in sections.items():
         name = "group.default" if name == "group" else name
-        if isinstance(content, list):
+        if not isinstance(content, dict):
             base[name] = content
         else:
             base.setdefault(name, {}).update(content)

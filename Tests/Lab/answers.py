@@ -159,6 +159,17 @@ def add_size(message, target):
         room -= take
 
 
+def add_addresses(message, demand):
+    """The addresses of the option of that name; no data for other types and the other family."""
+    ttl = demand_number(demand, "ttl", 300)
+    for text in demand["addresses"]:
+        address = ipaddress.ip_address(text)
+        if message.query.qtype == (A if address.version == 4 else AAAA):
+            message.answers.append(wire.record(QUESTION_POINTER, message.query.qtype, ttl, address.packed))
+    if not message.answers:
+        add_negative(message, demand)
+
+
 def fill(message, demand, asked):
     """Contents and RCODE of the right answer."""
     fail = demand.get("fail")
@@ -177,6 +188,8 @@ def fill(message, demand, asked):
         message.answers.append(wire.record(QUESTION_POINTER, CNAME, 300, wire.encode_name("gone.lab.example")))
         message.rcode = wire.NXDOMAIN
         add_negative(message, demand)
+    elif "addresses" in demand:
+        add_addresses(message, demand)
     elif "size" in demand:
         add_size(message, demand_number(demand, "size", 512))
     else:

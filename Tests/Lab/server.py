@@ -18,7 +18,7 @@ class Options:
 
     DEFAULTS = {
         "delay": 0, "jitter": 0, "loss": 0.0, "no_edns": False, "cookies": False, "silent": False, "drop_udp": False,
-        "rcode": -1, "truncate": False, "lower_case": False,
+        "rcode": -1, "truncate": False, "lower_case": False, "addresses": "", "ttl": -1,
         "close_after": 0, "close_idle": 0.0, "close_at_once": False, "half_close": 0, "rst_after": 0,
         "drip": 0, "drip_ms": 1, "never_read": False, "out_of_order": False, "in_order": False, "refuse_tcp": False,
         "max_connections": 0,
@@ -39,6 +39,8 @@ class Options:
             if name not in self.DEFAULTS:
                 raise ValueError(f"unknown option {name!r}")
             setattr(self, name, value)
+        self.shape_answers = (self.rcode >= 0 or self.truncate or self.lower_case or bool(self.addresses)
+                              or self.ttl >= 0)
 
     def report(self):
         return {name: getattr(self, name) for name in self.DEFAULTS}
@@ -97,15 +99,14 @@ class Server:
         self.counters.end(key)
         self.counters.answered += 1
         options = self.options
-        if not demand and options.rcode < 0 and not options.no_edns and not options.truncate \
-                and not options.lower_case:
+        if not demand and not options.shape_answers and not options.no_edns:
             send(answers.plain_message(query, options.cookies))
             return
         self._answer_demand(query, self._with_options(demand), asked, send, send_elsewhere, channel)
 
     def _with_options(self, demand):
         options = self.options
-        if options.rcode < 0 and not options.truncate and not options.lower_case:
+        if not options.shape_answers:
             return demand
         demand = dict(demand)
         if options.rcode >= 0:
@@ -114,6 +115,10 @@ class Server:
             demand["tc"] = True
         if options.lower_case:
             demand["swapcase"] = True
+        if options.addresses:
+            demand["addresses"] = options.addresses.split(",")
+        if options.ttl >= 0:
+            demand["ttl"] = options.ttl
         return demand
 
     def _answer_demand(self, query, demand, asked, send, send_elsewhere, channel):
