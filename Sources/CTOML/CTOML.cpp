@@ -2,9 +2,9 @@
 // error of ours names file, line and column. Its nesting limit (256) bounds the recursion here.
 #include "CTOML.h"
 
-// toml++ 3.3 asserts that a table header begins with a key ("[{x]" aborts), and with NDEBUG it turns that into a promise to
-// the optimiser, which is worse. The checks that follow its assertions report such input properly, so the assertions are
-// switched off in both kinds of build; the tests feed mutated files.
+// toml++ 3.3 asserts that a table header begins with a key ("[{x]" aborts), and with NDEBUG it turns that into a
+// promise to the optimiser, which is worse. The checks that follow its assertions report such input properly, so the
+// assertions are switched off in both kinds of build; the tests feed mutated files.
 #undef NDEBUG
 #define TOML_ASSERT(expr) static_cast<void>(0)
 

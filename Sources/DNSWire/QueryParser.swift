@@ -1,13 +1,15 @@
 // Reads a client's message in one pass: header, question, and whatever OPT record follows.
 //
 // The engine calls it for every datagram and every frame of a client. It must never trap, allocate, follow a
-// compression pointer or decide anything: intake does that from the facts. RFC 1035 4.1, 6891 6.1, 7873 5.2, 9267, 9619.
+// compression pointer or decide anything: intake does that from the facts. RFC 1035 4.1, 6891 6.1, 7873 5.2, 9267,
+// 9619.
 
 /// Codes of EDNS options (IANA) that are looked at.
 enum OptionCode {
     static let clientSubnet: UInt16 = 8
     static let cookie: UInt16 = 10
     static let keepalive: UInt16 = 11
+    static let padding: UInt16 = 12
     static let extendedError: UInt16 = 15
 
     /// RFC 7873 4: a client cookie of 8 octets, with or without a server cookie of 8 to 32.

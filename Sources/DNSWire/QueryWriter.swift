@@ -36,6 +36,10 @@ public struct UpstreamQuery: Sendable {
     /// An empty edns-tcp-keepalive option; streams only (RFC 7828).
     public var hasKeepalive = false
     public var clientSubnet: ClientSubnet?
+    /// The whole message is padded to a multiple of this (RFC 7830, 8467); 0 = not. Encrypted transports only.
+    public var paddingBlock = 0
+    /// Octets of the padding option's value, once the size is known; nil = no such option.
+    fileprivate var padding: Int?
     public init(id: UInt16, type: RecordType, recordClass: UInt16) {
         self.id = id
         self.type = type
@@ -49,7 +53,13 @@ public func writeQuery(
     _ query: UpstreamQuery, name: borrowing ByteStore, nameOffset: Int, nameLength: Int, cookies: borrowing ByteStore,
     into writer: inout ByteWriter
 ) -> Int {
-    let size = Header.size + nameLength + 4 + (query.hasEDNS ? 11 + query.optionsLength : 0)
+    var query = query
+    let bare = Header.size + nameLength + 4
+    if query.hasEDNS && query.paddingBlock > 0 {
+        let length = bare + 11 + query.optionsLength + 4
+        query.padding = (query.paddingBlock - length % query.paddingBlock) % query.paddingBlock
+    }
+    let size = bare + (query.hasEDNS ? 11 + query.optionsLength : 0)
     guard writer.reserve(size) else { return 0 }
     writer.append16(query.id)
     // RFC 6840 5.7: AD asks for the AD bit of the response.
@@ -72,6 +82,7 @@ extension UpstreamQuery {
     /// Octets of the options in the OPT record.
     fileprivate var optionsLength: Int {
         (cookieLength > 0 ? 4 + cookieLength : 0) + (hasKeepalive ? 4 : 0) + (clientSubnet?.optionLength ?? 0)
+            + (padding.map { 4 + $0 } ?? 0)
     }
 }
 
@@ -112,6 +123,12 @@ private func writeUpstreamOPT(_ query: UpstreamQuery, cookies: borrowing ByteSto
         writer.append16(0)
     }
     if let subnet = query.clientSubnet { writeClientSubnet(subnet, into: &writer) }
+    if let padding = query.padding {
+        // Last, and zeros: RFC 8467 4.1, RFC 7830 3.
+        writer.append16(OptionCode.padding)
+        writer.append16(UInt16(truncatingIfNeeded: padding))
+        writer.appendZeros(padding)
+    }
 }
 
 /// RFC 7871 6: family, source prefix, scope 0, the prefix's octets with the bits after it zero.

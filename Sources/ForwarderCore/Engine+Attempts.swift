@@ -14,7 +14,9 @@ extension Engine {
         let group = Int(queries.slots[slot].question.group)
         guard queries.slots[slot].sends < settings.groups[group].attempts, let member = chooseMember(slot, group, now)
         else {
-            return failQuery(slot, now: now, into: &out)
+            // All sendings are used up. What a living upstream still works on may come until the deadline: a name that
+            // it must look for takes seconds.
+            return isAwaited(slot) ? armQuery(slot) : failQuery(slot, now: now, into: &out)
         }
         queries.slots[slot].tried |= 1 << UInt64(member)
         queries.slots[slot].sends += 1
@@ -30,6 +32,17 @@ extension Engine {
         return false
     }
 
+    /// Whether a sending is unanswered at an upstream that is not down.
+    private func isAwaited(_ slot: Int) -> Bool {
+        var attempt = queries.slots[slot].firstAttempt
+        while attempt >= 0 {
+            let entry = attempts.slots[Int(attempt)]
+            if entry.state == .sent && !pools[entry.upstream].health.isDown { return true }
+            attempt = entry.nextOfQuery
+        }
+        return false
+    }
+
     /// The strategy's choice among those who are well and were not asked; all down means: ask anyway.
     private mutating func chooseMember(_ slot: Int, _ group: Int, _ now: Instant) -> Int? {
         let count = min(settings.groups[group].members.count, 64)
@@ -41,7 +54,8 @@ extension Engine {
                 MemberState(
                     roundTrip: pools[pool].isDatagram
                         ? pools[pool].udpLatency.smoothed : pools[pool].tcpLatency.smoothed,
-                    inFlight: pools[pool].inFlight, isEligible: pools[pool].health.isEligible(now)))
+                    inFlight: pools[pool].inFlight,
+                    isEligible: pools[pool].endpoint != nil && pools[pool].health.isEligible(now)))
         }
         let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
         if queries.slots[slot].tried & all == all { queries.slots[slot].tried = 0 }
@@ -102,6 +116,7 @@ extension Engine {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
         var decision = decide(attempt, now)
+        if network == .udp, decision.takesPlace, isStreamsTurn(upstream, now) { return false }
         if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) { decision = decide(attempt, now) }
         switch decision {
         case .use(let slot), .queueOn(let slot):
@@ -124,7 +139,7 @@ extension Engine {
     }
 
     /// Puts an attempt behind those that wait. At the bound, or where connecting just failed, it fails instead.
-    private mutating func enqueue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+    mutating func enqueue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
         if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
@@ -172,6 +187,8 @@ extension Engine {
         pools[upstream].inFlight += 1
         attempts.slots[Int(attempt)].state = .assigned
         if connections.slots[slot].state == .connecting {
+            // While it is down this was the try of the pause: the others must not wait for the connect too.
+            pools[upstream].health.noteSent(now)
             let query = Int(attempts.slots[Int(attempt)].query)
             let half = Interval(nanoseconds: (queries.slots[query].deadline - now).nanoseconds / 2)
             attempts.slots[Int(attempt)].timeoutAt = now + min(half, pools[upstream].settings.pool.connectTimeout)
@@ -186,12 +203,13 @@ extension Engine {
         let index = Int(attempt)
         let connection = attempts.slots[index].connection
         let slot = Int(connection.slot)
-        guard let id = inFlight.enter(attempt, on: connection, random: &random) else {
+        let upstream = attempts.slots[index].upstream
+        let network = attempts.slots[index].network
+        // A request has a stream of its own and id 0, so that HTTP caches may share answers (RFC 8484 4.1).
+        guard let id = network == .https ? 0 : inFlight.enter(attempt, on: connection, random: &random) else {
             // 65,536 ids and this one is full: as good as no place.
             return waitingFailed(attempt, now: now, into: &out)
         }
-        let upstream = attempts.slots[index].upstream
-        let network = attempts.slots[index].network
         let isReused = connections.slots[slot].queries > 0
         note(upstream, network) {
             $0.queries += 1
@@ -258,7 +276,7 @@ extension Engine {
         let index = Int(attempt)
         let query = Int(attempts.slots[index].query)
         let upstream = attempts.slots[index].upstream
-        let isStream = attempts.slots[index].network.isStream
+        let network = attempts.slots[index].network
         let question = queries.slots[query].question
         var message = UpstreamQuery(
             id: attempts.slots[index].messageID, type: question.type, recordClass: question.recordClass)
@@ -269,23 +287,30 @@ extension Engine {
         message.udpSize = settings.udpPayload
         message.clientSubnet = clientSubnet
         // Once a stream is enough: the server's answer holds for the connection (RFC 7828 3.2.1).
-        message.hasKeepalive = isStream && connections.slots[Int(connection.slot)].queries == 1
-        if settings.cookies {
+        message.hasKeepalive =
+            (network == .tcp || network == .tls) && connections.slots[Int(connection.slot)].queries == 1
+        if network.isEncrypted {
+            message.paddingBlock = settings.padding
+        } else if settings.cookies {
             message.cookieLength = 8 + pools[upstream].serverCookieLength
             message.cookieOffset = upstream * 64
         }
         let start = out.bytes.count
-        if isStream { out.bytes.append16(0) }
+        let isFramed = network == .tcp || network == .tls
+        if isFramed { out.bytes.append16(0) }
         let length = writeQuery(
             message, name: queries.names, nameOffset: QueryTable.nameOffset(query), nameLength: question.nameLength,
             cookies: cookies, into: &out.bytes)
         if out.bytes.overflowed { return out.bytes.truncate(to: start) }
-        if isStream {
+        switch network {
+        case .tcp, .tls:
             out.bytes.store16(UInt16(clamping: length), at: start)
             out.upstream.append(.writeStream(connection, offset: start, count: length + 2))
-        } else {
+        case .udp:
             out.upstream.append(
                 .sendDatagram(connection, attempts.id(attempt), offset: start, count: length))
+        case .https:
+            out.upstream.append(.sendRequest(connection, attempts.id(attempt), offset: start, count: length))
         }
     }
 

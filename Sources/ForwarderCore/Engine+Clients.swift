@@ -51,8 +51,9 @@ extension Engine {
     private func remember(_ parsed: ParsedQuery, _ caseMask: CaseMask, _ client: Client) -> ClientQuery {
         let asked = parsed.hasEDNS ? max(512, parsed.udpSize) : 512
         return ClientQuery(
-            client: client, id: parsed.id, caseMask: caseMask, opcode: parsed.opcode, recursionDesired: parsed.recursionDesired,
-            checkingDisabled: parsed.checkingDisabled, authenticData: parsed.authenticData,
+            client: client, id: parsed.id, caseMask: caseMask, opcode: parsed.opcode,
+            recursionDesired: parsed.recursionDesired, checkingDisabled: parsed.checkingDisabled,
+            authenticData: parsed.authenticData,
             dnssecOK: parsed.dnssecOK, hasEDNS: parsed.hasEDNS,
             wantsKeepalive: parsed.hasKeepalive && client.isStream,
             sizeLimit: client.isStream ? 65_535 : Int(min(asked, max(512, settings.udpPayload))))
@@ -103,7 +104,16 @@ extension Engine {
             counters.coalesced += 1
             return addWaiter(query, clientKey, to: Int(slot))
         }
-        guard let slot = queries.open() else { return shed(question, query, into: &out) }
+        if !openQuery(question, query, clientKey, now: now, into: &out) { shed(question, query, into: &out) }
+    }
+
+    /// Opens a slot for a question whose folded name is in `nameScratch`, with its first client, and sends it on its
+    /// way. False at the limit.
+    mutating func openQuery(
+        _ question: Question, _ query: ClientQuery, _ clientKey: UInt64, now: Instant, into out: inout ActionBuffer
+    ) -> Bool {
+        let joinKey = settings.coalesce ? Engine.joinKey(question) : 0
+        guard waiters.count < waiters.limit, let slot = queries.open() else { return false }
         queries.names.copy(from: nameScratch, range: 0..<question.nameLength, to: QueryTable.nameOffset(slot))
         queries.slots[slot].question = question
         queries.slots[slot].startedAt = now
@@ -115,6 +125,7 @@ extension Engine {
         }
         addWaiter(query, clientKey, to: slot)
         continueQuery(slot, now: now, into: &out)
+        return true
     }
 
     private mutating func addWaiter(_ query: ClientQuery, _ clientKey: UInt64, to slot: Int) {
@@ -122,7 +133,7 @@ extension Engine {
             return
         }
         queries.slots[slot].firstWaiter = waiter
-        clientLoad.add(clientKey)
+        if clientKey != 0 { clientLoad.add(clientKey) }
     }
 
     /// At a limit: what is cached was answered already, this would be new work.

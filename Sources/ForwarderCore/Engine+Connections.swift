@@ -28,6 +28,8 @@ extension Engine {
             out.upstream.append(.openStream(id, upstream: upstream, endpoint))
         }
         connections.slots[slot].openReason = reason
+        connections.slots[slot].address = pools[upstream].preferred
+        if network.isEncrypted { noteHandshake(upstream, now) }
         let open =
             network == .udp
             ? pools[upstream].datagrams.count + pools[upstream].drainingDatagrams
@@ -58,6 +60,8 @@ extension Engine {
         let upstream = connections.slots[slot].upstream
         connections.slots[slot].state = .ready
         connections.slots[slot].usedAt = now
+        pools[upstream].connectFailures = 0
+        pools[upstream].preferred = connections.slots[slot].address
         pools[upstream].connectPause = .zero
         pools[upstream].connectBlockedUntil = Instant(nanoseconds: 0)
         var attempt = connections.slots[slot].firstAttempt
@@ -71,6 +75,7 @@ extension Engine {
             attempt = following
         }
         armConnection(slot, now)
+        endRace(slot, now: now, into: &out)
         serveWaiting(now: now, into: &out)
     }
 
@@ -118,7 +123,9 @@ extension Engine {
     mutating func close(_ slot: Int, _ reason: CloseReason, now: Instant, into out: inout ActionBuffer) {
         out.upstream.append(.close(connections.id(slot)))
         forget(slot, reason, into: &out)
-        if reason == .idle { noteOwnIdleClose(connections.slots[slot].upstream) }
+        let upstream = connections.slots[slot].upstream
+        if reason == .idle { noteOwnIdleClose(upstream) }
+        if pools[upstream].wantsPrewarm { wakeUpstream(upstream, at: now) }
     }
 
     /// Takes a closed connection out of its pool.
@@ -149,6 +156,8 @@ extension Engine {
         _ upstream: Int, for network: UpstreamTransport, now: Instant, into out: inout ActionBuffer
     ) -> Bool {
         guard !pools[upstream].hasRoom, now >= pools[upstream].blockedUntil else { return false }
+        // While connecting is paused a stream could not use the place.
+        if network.isStream && now < pools[upstream].connectBlockedUntil { return false }
         var oldest = -1
         for slot in pools[upstream].streams
         where connections.slots[slot].inFlight == 0 && connections.slots[slot].state != .connecting {
@@ -158,14 +167,71 @@ extension Engine {
             close(oldest, .room, now: now, into: &out)
             return true
         }
-        guard network.isStream else { return false }
-        for slot in pools[upstream].datagrams where connections.slots[slot].inFlight == 0 {
-            close(slot, .room, now: now, into: &out)
+        if network.isStream {
+            for slot in pools[upstream].datagrams where connections.slots[slot].inFlight == 0 {
+                close(slot, .room, now: now, into: &out)
+                return true
+            }
+        }
+        if let slot = givenUpConnection(upstream, for: network) {
+            // Over TCP the round trip may not be known yet: a stream that is only slow must get its answer through.
+            if let since = connections.slots[slot].silentSince, connections.slots[slot].network.isStream {
+                let patience = since + pools[upstream].tcpLatency.timeout(attempt: 1)
+                if now < patience {
+                    wakeUpstream(upstream, at: patience)
+                    return false
+                }
+            }
+            giveUp(slot, now: now, into: &out)
             return true
         }
+        guard network.isStream else { return false }
         // Every socket is busy: one is drained, and the stream opened when it is done.
         if pools[upstream].drainingDatagrams == 0, let busy = pools[upstream].datagrams.first {
             drain(busy, .room, now: now, into: &out)
+        }
+        return false
+    }
+
+    /// A connection that holds a place only for late answers: all its queries timed out and go on elsewhere. One name
+    /// that is never answered must not keep the other transport out. A datagram does not take another's socket.
+    private func givenUpConnection(_ upstream: Int, for network: UpstreamTransport) -> Int? {
+        connections.slots.indices.first { slot in
+            let connection = connections.slots[slot]
+            guard connection.state != .free, connection.upstream == upstream, connection.inFlight > 0 else {
+                return false
+            }
+            if network == .udp && connection.network == .udp && connection.state != .draining { return false }
+            var attempt = connection.firstAttempt
+            while attempt >= 0 {
+                if !attempts.slots[Int(attempt)].isTimedOut { return false }
+                attempt = attempts.slots[Int(attempt)].nextOnConnection
+            }
+            return true
+        }
+    }
+
+    /// Closes such a connection. Its queries lose nothing but the chance of a late answer.
+    private mutating func giveUp(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        drain(slot, .room, now: now, into: &out)
+        // The last one that is given back closes it.
+        while connections.slots[slot].state == .draining, connections.slots[slot].firstAttempt >= 0 {
+            let attempt = connections.slots[slot].firstAttempt
+            let query = Int(attempts.slots[Int(attempt)].query)
+            release(attempt, now: now, into: &out)
+            continueQuery(query, now: now, into: &out)
+        }
+    }
+
+    /// Whether a place that falls free is a stream's: none is open, a query waits for one and it may be opened. Else a
+    /// datagram, which needs no queueing to come first, would take every place under a small ceiling.
+    mutating func isStreamsTurn(_ upstream: Int, _ now: Instant) -> Bool {
+        guard pools[upstream].isDatagram, pools[upstream].waitingCount > 0, pools[upstream].streams.isEmpty,
+            now >= pools[upstream].connectBlockedUntil
+        else { return false }
+        while let first = pools[upstream].streamQueue.first {
+            if let attempt = attempts.find(first), attempts.slots[Int(attempt)].state == .waiting { return true }
+            _ = pools[upstream].streamQueue.popFirst()
         }
         return false
     }

@@ -11,7 +11,7 @@ extension Engine {
         cache.store(
             packed, packer.scratch, question: queries.slots[slot].question, name: queries.names,
             nameOffset: QueryTable.nameOffset(slot), now: now)
-        counters.fromUpstream += UInt64(replyToAll(slot, into: &out))
+        counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out))
         closeQuery(slot, now: now, into: &out)
     }
 
@@ -28,20 +28,24 @@ extension Engine {
                 packed, packer.scratch, question: queries.slots[slot].question, name: queries.names,
                 nameOffset: QueryTable.nameOffset(slot), now: now)
         }
-        counters.failed += UInt64(replyToAll(slot, into: &out))
+        counters.failed += UInt64(replyToAll(slot, now: now, into: &out))
         closeQuery(slot, now: now, into: &out)
     }
 
-    private mutating func replyToAll(_ slot: Int, into out: inout ActionBuffer) -> Int {
+    private mutating func replyToAll(_ slot: Int, now: Instant, into out: inout ActionBuffer) -> Int {
         var replies = 0
         var waiter = queries.slots[slot].firstWaiter
         while waiter >= 0 {
             let entry = waiters[waiter]
+            waiter = waiters.remove(waiter)
+            if case .resolution(let upstream) = entry.query.client.path {
+                takeAddresses(Int(upstream), now: now, into: &out)
+                continue
+            }
             turn &+= 1
             writer.write(
                 packer.scratch, at: 0, age: 0, turn: turn, extendedError: nil, to: entry.query, into: &out)
             clientLoad.remove(entry.clientKey)
-            waiter = waiters.remove(waiter)
             replies += 1
         }
         queries.slots[slot].firstWaiter = -1
@@ -111,7 +115,11 @@ extension Engine {
             if attempts.slots[index].isQueued { pools[attempts.slots[index].upstream].waitingCount -= 1 }
         case .assigned, .sent:
             let connection = attempts.slots[index].connection
-            if attempts.slots[index].state == .sent {
+            if attempts.slots[index].network == .https {
+                if attempts.slots[index].state == .sent && !attempts.slots[index].isAnswered {
+                    out.upstream.append(.cancelRequest(connection, attempts.id(attempt)))
+                }
+            } else if attempts.slots[index].state == .sent {
                 let isAnswered = attempts.slots[index].isAnswered
                 inFlight.bury(connection, attempts.slots[index].messageID, isAnswered: isAnswered, now: now)
                 if !isAnswered { connections.slots[Int(connection.slot)].hasAbandoned = true }

@@ -8,6 +8,8 @@ import DNSWire
 extension Engine {
     /// How long nothing is opened after our own machine refused.
     static let localPause = Interval.milliseconds(100)
+    /// How long nothing is opened ahead of need after a stream was lost that never answered.
+    static let prewarmPause = Interval.seconds(1)
 
     /// A connection (datagram or stream) is gone, or could not be opened. The runtime has closed it already.
     public mutating func connectionLost(
@@ -26,25 +28,31 @@ extension Engine {
         forget(slot, failure == .closedByPeer ? .peer : .error, into: &out)
         noteLoss(lost, failure, firstOrphan, now: now, into: &out)
         while orphans.count > firstOrphan {
-            let attempt = orphans.removeLast()
+            let orphan = orphans.removeLast()
+            // Two sendings of one question may lie on one connection: settling the other may have ended both.
+            guard let attempt = attempts.find(orphan.id) else { continue }
             let query = Int(attempts.slots[Int(attempt)].query)
-            // Detached, it waits for a decision and holds no place.
-            settle(attempt, lost, failure, now: now, into: &out)
+            settle(attempt, orphan.wasSent, lost, failure, now: now, into: &out)
             if queries.slots[query].isOpen { armQuery(query) }
         }
         prewarm(lost.upstream, now: now, into: &out)
         serveWaiting(now: now, into: &out)
     }
 
-    /// Takes all attempts off a connection; ids die with it.
+    /// Takes all attempts off a connection; ids die with it. Each waits for a decision then and holds no place, so that
+    /// it can be given back at any time.
     private mutating func detachAll(_ slot: Int, _ now: Instant) {
         while connections.slots[slot].firstAttempt >= 0 {
             let attempt = connections.slots[slot].firstAttempt
-            if attempts.slots[Int(attempt)].state == .sent {
-                inFlight.remove(attempts.slots[Int(attempt)].connection, attempts.slots[Int(attempt)].messageID)
+            let index = Int(attempt)
+            let wasSent = attempts.slots[index].state == .sent
+            if wasSent && attempts.slots[index].network != .https {
+                inFlight.remove(attempts.slots[index].connection, attempts.slots[index].messageID)
             }
             unlink(attempt)
-            orphans.append(attempt)
+            attempts.slots[index].state = .waiting
+            attempts.slots[index].connection = ConnectionID(slot: 0, generation: 0)
+            orphans.append(Orphan(id: attempts.id(attempt), wasSent: wasSent))
         }
     }
 
@@ -64,11 +72,19 @@ extension Engine {
                 }
             }
             pools[upstream].blockedUntil = now + Engine.localPause
-            wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].blockedUntil)
+            wakeUpstream(upstream, at: pools[upstream].blockedUntil)
         } else if lost.network.isStream && lost.state == .connecting {
+            if noteAddressFailure(upstream, lost.address) { return }
             noteConnectFailure(upstream, now)
+            // Nobody can be reached there, whatever was to be asked: no name is needed as evidence.
+            if !pools[upstream].isDatagram {
+                return noteFailure(upstream, nameHash: UInt64(bitPattern: now.nanoseconds), now, into: &out)
+            }
+        } else if lost.network.isStream && lost.responses == 0 {
+            // A peer that takes connections only to close them must not have us open the next at once.
+            pools[upstream].prewarmBlockedUntil = now + Engine.prewarmPause
         }
-        if lost.network.isStream && lost.state != .connecting && failure == .closedByPeer && lost.inFlight == 0 {
+        if lost.network.isStream && lost.responses > 0 && failure == .closedByPeer && lost.inFlight == 0 {
             learnIdle(upstream, now - lost.usedAt, into: &out)
         }
         if lost.network.isStream && lost.inFlight > 0 && lost.responses > 0 && failure.fault == .upstream {
@@ -79,7 +95,7 @@ extension Engine {
         let isEvidence = failure.fault == .upstream || failure.fault == .path
         // A stream that answered before may have been closed for its age; a refusing port is refusing now.
         guard isEvidence, orphans.count > firstOrphan, lost.responses == 0 || lost.network == .udp else { return }
-        let query = Int(attempts.slots[Int(orphans[firstOrphan])].query)
+        let query = Int(attempts.slots[Int(orphans[firstOrphan].id.slot)].query)
         noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
     }
 
@@ -87,18 +103,27 @@ extension Engine {
         let doubled = Interval(nanoseconds: pools[upstream].connectPause.nanoseconds * 2)
         pools[upstream].connectPause = min(max(doubled, .milliseconds(100)), .seconds(1))
         pools[upstream].connectBlockedUntil = now + pools[upstream].connectPause
-        wheel.schedule(TimerID(.upstream, upstream), at: pools[upstream].connectBlockedUntil)
+        wakeUpstream(upstream, at: pools[upstream].connectBlockedUntil)
     }
 
     /// A failure that is the upstream's or the path's, counted once for each name.
     mutating func noteFailure(_ upstream: Int, nameHash: UInt64, _ now: Instant, into out: inout ActionBuffer) {
-        if pools[upstream].health.noteFailure(nameHash: nameHash, now) { out.events.append(.down(upstream: upstream)) }
+        guard pools[upstream].health.noteFailure(nameHash: nameHash, now) else { return }
+        out.events.append(.down(upstream: upstream))
+        // Another of its addresses may do better.
+        pools[upstream].preferred = (pools[upstream].preferred + 1) % max(1, pools[upstream].endpoints.count)
     }
 
     /// The peer closed a stream that was idle for so long: next time we close first.
     private mutating func learnIdle(_ upstream: Int, _ idle: Interval, into out: inout ActionBuffer) {
         guard pools[upstream].settings.pool.learnIdle, idle < pools[upstream].settings.pool.idleTimeout else { return }
-        let floor = max(idle, .milliseconds(200))
+        // One closing may be a restart of the server; two that agree are a habit.
+        let before = pools[upstream].seenIdle
+        pools[upstream].seenIdle = idle
+        guard let before, idle.nanoseconds <= 2 * before.nanoseconds, before.nanoseconds <= 2 * idle.nanoseconds else {
+            return
+        }
+        let floor = max(min(idle, before), .milliseconds(200))
         if let known = pools[upstream].learnedIdle, known <= floor { return }
         pools[upstream].learnedIdle = floor
         pools[upstream].ownIdleCloses = 0
@@ -117,14 +142,12 @@ extension Engine {
 
     /// Decides about one attempt of a lost connection. It is on no list of a connection any more.
     private mutating func settle(
-        _ attempt: Int32, _ lost: Connection, _ failure: TransportFailure, now: Instant, into out: inout ActionBuffer
+        _ attempt: Int32, _ wasSent: Bool, _ lost: Connection, _ failure: TransportFailure, now: Instant,
+        into out: inout ActionBuffer
     ) {
         let index = Int(attempt)
-        let wasSent = attempts.slots[index].state == .sent
         let onReused = attempts.slots[index].onReused
         let needs = attempts.slots[index].needs
-        attempts.slots[index].state = .waiting
-        attempts.slots[index].connection = ConnectionID(slot: 0, generation: 0)
         if attempts.slots[index].isTimedOut {
             // It was given up already; only its answer was awaited.
             return attemptFailed(attempt, failure.fault, "connection lost", now: now, into: &out)
@@ -137,6 +160,9 @@ extension Engine {
             return askAgain(attempt, needs, at: .local, now: now, into: &out)
         }
         if lost.network.isStream {
+            if lost.state == .connecting, hasUntriedAddress(lost.upstream) {
+                return askAgain(attempt, needs, at: .path, now: now, into: &out)
+            }
             let isStale = wasSent && onReused && pools[lost.upstream].settings.pool.retryStale
             if isStale && !needs.contains(.fresh) {
                 pools[lost.upstream].tcp.staleRetries += 1
@@ -157,6 +183,14 @@ extension Engine {
         case .timedOut: "connecting took too long"
         case .hostUnreachable: "host unreachable"
         case .protocolError: "protocol error on the connection"
+        case .handshakeTimedOut: "TLS handshake took too long"
+        case .tlsAlert: "TLS handshake refused"
+        case .wrongName: "upstream's certificate is for another name"
+        case .certificateExpired: "upstream's certificate has expired"
+        case .certificateNotYetValid: "upstream's certificate is not valid yet"
+        case .untrustedIssuer: "upstream's certificate is not trusted"
+        case .pinMismatch: "upstream's key is not the pinned one"
+        case .wrongALPN: "upstream speaks no HTTP/2"
         default: "connection failed"
         }
     }
@@ -169,6 +203,10 @@ extension Engine {
         let query = Int(attempts.slots[Int(slot)].query)
         let upstream = attempts.slots[Int(slot)].upstream
         note(upstream, attempts.slots[Int(slot)].network) { $0.failures[failure.fault.rawIndex] += 1 }
+        // What never left is no sending; `freeRetries` bounds how often it is tried.
+        if !attempts.slots[Int(slot)].wasUnsent {
+            queries.slots[query].sendCounts.undo(attempts.slots[Int(slot)].member, attempts.slots[Int(slot)].network)
+        }
         if failure == .messageTooLong {
             askAgain(slot, attempts.slots[Int(slot)].needs.union(.stream), now: now, into: &out)
         } else {

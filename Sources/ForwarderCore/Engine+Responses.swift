@@ -26,25 +26,28 @@ extension Engine {
             let aimed = connections.slots[slot].network == .udp ? findByQuestion(slot, message) : nil
             garbled(slot, aimed, now: now, into: &out)
         case .attempt(let attempt):
-            received(message, attempt, slot, now: now, into: &out)
+            received(message, attempt, slot, HTTPFreshness(), now: now, into: &out)
         }
         serveWaiting(now: now, into: &out)
     }
 
-    private mutating func noteReceived(_ slot: Int, _ now: Instant) {
+    mutating func noteReceived(_ slot: Int, _ now: Instant) {
         connections.slots[slot].receivedAt = now
         connections.slots[slot].usedAt = now
         connections.slots[slot].timeoutsInRow = 0
+        connections.slots[slot].isProbed = false
         // This message may answer the only query: `release` clears the clock then.
         connections.slots[slot].silentSince = connections.slots[slot].inFlight > 0 ? now : nil
         if connections.slots[slot].state == .quarantined { connections.slots[slot].state = .ready }
     }
 
-    /// The attempt on this socket whose question (with its case) the message repeats.
+    /// The attempt on this socket whose question the message repeats, in any letter case: the case is a secret that a
+    /// forger does not know.
     private func findByQuestion(_ slot: Int, _ message: Span<UInt8>) -> Int32? {
         var attempt = connections.slots[slot].firstAttempt
         while attempt >= 0 {
-            if match(message, attempt) == .exact { return attempt }
+            let found = match(message, attempt)
+            if found == .exact || found == .caseDiffers { return attempt }
             attempt = attempts.slots[Int(attempt)].nextOnConnection
         }
         return nil
@@ -88,10 +91,11 @@ extension Engine {
         let query = Int(attempts.slots[Int(attempt)].query)
         let member = attempts.slots[Int(attempt)].member
         let upstream = attempts.slots[Int(attempt)].upstream
-        let network: UpstreamTransport = pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : pools[upstream].streamTransport
+        let network: UpstreamTransport =
+            pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : pools[upstream].streamTransport
         let sent = queries.slots[query].sendCounts.count(member, network)
         guard queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
-            let text: String = fault == .local ? "no socket could be opened" : "no usable answer"
+            let text: String = fault == .local ? "nothing could be sent from here" : "no usable answer"
             return attemptFailed(attempt, fault, text, now: now, into: &out)
         }
         queries.slots[query].freeRetries += 1
@@ -99,14 +103,15 @@ extension Engine {
         beginAttempt(query, member: member, needs: needs, now: now, into: &out)
     }
 
-    /// The id is an attempt's. Is the message its answer?
-    private mutating func received(
-        _ message: Span<UInt8>, _ attempt: Int32, _ slot: Int, now: Instant, into out: inout ActionBuffer
+    /// The id (or the request) is an attempt's. Is the message its answer?
+    mutating func received(
+        _ message: Span<UInt8>, _ attempt: Int32, _ slot: Int, _ freshness: HTTPFreshness, now: Instant,
+        into out: inout ActionBuffer
     ) {
         let isStream = connections.slots[slot].network.isStream
         let flags = message.load16(Header.flagsOffset)
         guard flags & Header.response != 0, flags & Header.opcodeMask == 0 else {
-            return garbled(slot, isStream ? nil : attempt, now: now, into: &out)
+            return notItsAnswer(attempt, slot, now: now, into: &out)
         }
         switch match(message, attempt) {
         case .exact: break
@@ -118,10 +123,10 @@ extension Engine {
         case .absent:
             // An old server's error without a question: believed only where nobody can forge it.
             guard isStream, flags & Header.rcodeMask != 0, flags & Header.rcodeMask != 3 else {
-                return garbled(slot, isStream ? nil : attempt, now: now, into: &out)
+                return notItsAnswer(attempt, slot, now: now, into: &out)
             }
         case .differs:
-            return garbled(slot, isStream ? nil : attempt, now: now, into: &out)
+            return notItsAnswer(attempt, slot, now: now, into: &out)
         }
         if flags & Header.truncated != 0 && !isStream {
             pools[connections.slots[slot].upstream].udp.truncated += 1
@@ -136,10 +141,24 @@ extension Engine {
             return malformed(attempt, slot, isStream, now: now, into: &out)
         }
         guard cookieIsRight(message, survey, attempt, isStream) else {
-            return garbled(slot, isStream ? nil : attempt, now: now, into: &out)
+            return notItsAnswer(attempt, slot, now: now, into: &out)
         }
         noteAnswer(attempt, slot, now: now, into: &out)
-        accepted(message, survey, attempt, slot, now: now, into: &out)
+        accepted(message, survey, attempt, slot, freshness, now: now, into: &out)
+    }
+
+    /// What came under an attempt's id does not answer it: a forgery on UDP, a protocol violation on a stream. An HTTP
+    /// request stands alone, and so does its failure.
+    private mutating func notItsAnswer(
+        _ attempt: Int32, _ slot: Int, now: Instant, into out: inout ActionBuffer
+    ) {
+        switch connections.slots[slot].network {
+        case .udp: garbled(slot, attempt, now: now, into: &out)
+        case .tcp, .tls: garbled(slot, nil, now: now, into: &out)
+        case .https:
+            attempts.slots[Int(attempt)].isAnswered = true
+            attemptFailed(attempt, .upstream, "response to another question", now: now, into: &out)
+        }
     }
 
     /// Letter case differs from what was sent. Fine where none was sent; over TCP it is the verified loss of it.
@@ -159,6 +178,7 @@ extension Engine {
         _ attempt: Int32, _ slot: Int, _ isStream: Bool, now: Instant, into out: inout ActionBuffer
     ) {
         if !isStream { return garbled(slot, attempt, now: now, into: &out) }
+        attempts.slots[Int(attempt)].isAnswered = true
         attemptFailed(attempt, .upstream, "malformed response", now: now, into: &out)
     }
 
@@ -167,7 +187,8 @@ extension Engine {
     private mutating func cookieIsRight(
         _ message: Span<UInt8>, _ survey: SurveyedResponse, _ attempt: Int32, _ isStream: Bool
     ) -> Bool {
-        guard settings.cookies, attempts.slots[Int(attempt)].hasEDNS else { return true }
+        let attemptNetwork = attempts.slots[Int(attempt)].network
+        guard settings.cookies, attempts.slots[Int(attempt)].hasEDNS, !attemptNetwork.isEncrypted else { return true }
         let upstream = attempts.slots[Int(attempt)].upstream
         let length = survey.cookie.count
         if length == 0 {
@@ -219,8 +240,8 @@ extension Engine {
 
     /// A whole, matching response: done, or a reason to ask again.
     private mutating func accepted(
-        _ message: Span<UInt8>, _ survey: SurveyedResponse, _ attempt: Int32, _ slot: Int, now: Instant,
-        into out: inout ActionBuffer
+        _ message: Span<UInt8>, _ survey: SurveyedResponse, _ attempt: Int32, _ slot: Int, _ freshness: HTTPFreshness,
+        now: Instant, into out: inout ActionBuffer
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let isStream = connections.slots[slot].network.isStream
@@ -248,7 +269,7 @@ extension Engine {
         }
         let packed = packer.pack(
             message, survey, ttlOffsets: &ttlOffsets, question: queries.slots[query].question, name: queries.names,
-            nameOffset: QueryTable.nameOffset(query), now: now)
+            nameOffset: QueryTable.nameOffset(query), age: freshness.age, freshness: freshness.limit, now: now)
         guard let packed else {
             return attemptFailed(attempt, .upstream, "unusable response", now: now, into: &out)
         }

@@ -10,7 +10,7 @@ extension Engine {
     public mutating func advance(to now: Instant, into out: inout ActionBuffer) {
         if !hasStarted {
             hasStarted = true
-            for upstream in pools.indices { prewarm(upstream, now: now, into: &out) }
+            for upstream in pools.indices { upstreamDue(upstream, now: now, into: &out) }
         }
         inFlight.expire(now)
         dueTimers.removeAll(keepingCapacity: true)
@@ -22,7 +22,7 @@ extension Engine {
             switch id.kind {
             case .query: queryDue(id.slot, now: now, into: &out)
             case .connection: connectionDue(id.slot, now: now, into: &out)
-            case .upstream: prewarm(id.slot, now: now, into: &out)
+            case .upstream: upstreamDue(id.slot, now: now, into: &out)
             case nil: break
             }
         }
@@ -63,7 +63,8 @@ extension Engine {
         var attempt = queries.slots[slot].firstAttempt
         while attempt >= 0 {
             let index = Int(attempt)
-            if attempts.slots[index].state == .sent && !attempts.slots[index].isTimedOut {
+            let isOwed = attempts.slots[index].state == .sent && !attempts.slots[index].wasUnsent
+            if isOwed && !attempts.slots[index].isTimedOut {
                 timedOut(attempt, now: now, into: &out)
             }
             attempt = attempts.slots[index].nextOfQuery
@@ -74,14 +75,27 @@ extension Engine {
         switch attempts.slots[Int(attempt)].state {
         case .gone: break
         case .waiting: waitingFailed(attempt, now: now, into: &out)
-        case .assigned: attemptFailed(attempt, .path, "connecting took too long", now: now, into: &out)
+        case .assigned: connectingTooLong(attempt, now: now, into: &out)
         case .sent:
             if attempts.slots[Int(attempt)].wasUnsent {
-                askAgain(attempt, attempts.slots[Int(attempt)].needs, now: now, into: &out)
+                askAgain(attempt, attempts.slots[Int(attempt)].needs, at: .local, now: now, into: &out)
             } else {
                 timedOut(attempt, now: now, into: &out)
             }
         }
+    }
+
+    /// Half of the query's life is over and its stream still connects.
+    private mutating func connectingTooLong(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+        let index = Int(attempt)
+        let upstream = attempts.slots[index].upstream
+        let openedAt = connections.slots[Int(attempts.slots[index].connection.slot)].openedAt
+        // Where connect_timeout is over too, the stream's own end tells it.
+        if now < openedAt + pools[upstream].settings.pool.connectTimeout {
+            let query = Int(attempts.slots[index].query)
+            noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+        }
+        attemptFailed(attempt, .path, "connecting took too long", now: now, into: &out)
     }
 
     /// A sending went unanswered. It stays in flight, for its answer may still come; the query goes on elsewhere.
@@ -129,9 +143,14 @@ extension Engine {
         let agesAt = connections.slots[slot].agesAt
         if connections.slots[slot].network == .udp { return agesAt }
         if connections.slots[slot].state == .connecting {
-            return connections.slots[slot].openedAt + pools[upstream].settings.pool.connectTimeout
+            let races = !connections.slots[slot].isRaced && pools[upstream].endpoints.count > 1
+            let timeout = pools[upstream].settings.pool.connectTimeout
+            return connections.slots[slot].openedAt + (races ? min(Engine.raceDelay, timeout) : timeout)
         }
-        if let since = connections.slots[slot].silentSince { return since + UpstreamPool.silenceLimit }
+        if let since = connections.slots[slot].silentSince {
+            let probes = connections.slots[slot].network == .https && !connections.slots[slot].isProbed
+            return since + (probes ? UpstreamPool.quarantineAfter : UpstreamPool.silenceLimit)
+        }
         guard connections.slots[slot].inFlight == 0 else { return agesAt }
         return min(agesAt, connections.slots[slot].usedAt + pools[upstream].idleLimit(connections.slots[slot]))
     }
@@ -155,13 +174,22 @@ extension Engine {
         switch stream.state {
         case .free: return
         case .connecting:
-            guard now >= stream.openedAt + pools[stream.upstream].settings.pool.connectTimeout else { return }
+            guard now >= stream.openedAt + pools[stream.upstream].settings.pool.connectTimeout else {
+                return race(slot, now: now, into: &out)
+            }
             out.upstream.append(.close(id))
             connectionLost(id, .timedOut, now: now, into: &out)
         case .ready, .quarantined, .draining:
             if let since = stream.silentSince, now >= since + UpstreamPool.silenceLimit {
                 out.upstream.append(.close(id))
                 return connectionLost(id, .timedOut, now: now, into: &out)
+            }
+            if let since = stream.silentSince, stream.network == .https, !stream.isProbed,
+                now >= since + UpstreamPool.quarantineAfter
+            {
+                // A PING only to test a silence: an idle connection costs nobody anything.
+                connections.slots[slot].isProbed = true
+                out.upstream.append(.probe(id))
             }
             if now >= stream.agesAt { return drain(slot, .age, now: now, into: &out) }
             let isIdle = stream.inFlight == 0 && stream.silentSince == nil
@@ -171,6 +199,22 @@ extension Engine {
         }
     }
 
+    /// Sets an upstream's timer, or moves it nearer: several pauses share it.
+    mutating func wakeUpstream(_ upstream: Int, at instant: Instant) {
+        let id = TimerID(.upstream, upstream)
+        if let set = wheel.deadline(of: id), set <= instant { return }
+        wheel.schedule(id, at: instant)
+    }
+
+    /// A pause may be over. While queries wait, the next end of one is looked at too.
+    private mutating func upstreamDue(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
+        resolutionDue(upstream, now: now, into: &out)
+        prewarm(upstream, now: now, into: &out)
+        guard pools[upstream].waitingCount > 0 else { return }
+        if now < pools[upstream].blockedUntil { wakeUpstream(upstream, at: pools[upstream].blockedUntil) }
+        if now < pools[upstream].connectBlockedUntil { wakeUpstream(upstream, at: pools[upstream].connectBlockedUntil) }
+    }
+
     /// Opens the streams that are to stand ready: `prewarm` at the start, `min_connections` always.
     mutating func prewarm(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
         guard pools[upstream].wantsPrewarm, !isStopping else { return }
@@ -178,9 +222,10 @@ extension Engine {
         let isFirst = pools[upstream].tcp.opened.allSatisfy { $0 == 0 }
         let wanted = min(max(pool.minConnections, isFirst ? pool.prewarm : 0), pools[upstream].ceiling)
         while pools[upstream].streams.count < wanted, pools[upstream].hasRoom {
-            let pausedUntil = max(pools[upstream].connectBlockedUntil, pools[upstream].blockedUntil)
+            let pausedUntil = max(
+                pools[upstream].connectBlockedUntil, pools[upstream].blockedUntil, pools[upstream].prewarmBlockedUntil)
             if now < pausedUntil {
-                return wheel.schedule(TimerID(.upstream, upstream), at: pausedUntil)
+                return wakeUpstream(upstream, at: pausedUntil)
             }
             guard open(upstream, pools[upstream].streamTransport, .prewarm, now: now, into: &out) != nil else { return }
         }

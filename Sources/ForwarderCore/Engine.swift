@@ -49,8 +49,9 @@ public struct Engine: ~Copyable {
     /// 40 octets an upstream, at index * 64: our client cookie (8), then the server's (8 to 32).
     var cookies: ByteStore
     let clientSubnet: ClientSubnet?
-    /// Attempts taken off a lost connection, while their fate is decided.
-    var orphans: [Int32] = []
+    /// Attempts taken off a lost connection, while their fate is decided. By id: settling one may end the query of
+    /// another.
+    var orphans: [Orphan] = []
     // Support.
     var random: RandomSource
     var wheel: TimerWheel

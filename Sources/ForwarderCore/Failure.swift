@@ -31,6 +31,19 @@ public enum RequestFailure: Hashable, Sendable {
     case tooLong
     /// The stream ended without a whole message.
     case incomplete
+
+    /// The words that logs use.
+    public var words: String {
+        switch self {
+        case .refused: "request refused"
+        case .reset: "request reset"
+        case .status(let code): "HTTP status \(code)"
+        case .retryAfter(let seconds): "asks to come back in \(seconds) s"
+        case .contentType: "wrong content type"
+        case .tooLong: "response too long"
+        case .incomplete: "response cut short"
+        }
+    }
 }
 
 /// A failure of a connection as the runtime saw it.

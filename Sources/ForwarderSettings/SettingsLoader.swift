@@ -22,8 +22,8 @@ public let defaultSettingsPath = "/etc/fleetwing/fleetwing.toml"
 /// Exit code for a configuration with errors: EX_CONFIG of sysexits.
 public let configurationExitCode: Int32 = 78
 
-/// Loads and checks the settings. `path`: the file that was named; nil = FLEETWING_CONFIG, else `defaultSettingsPath` if
-/// it is there, else the embedded default. Never fails but through the outcome's problems.
+/// Loads and checks the settings. `path`: the file that was named; nil = FLEETWING_CONFIG, else `defaultSettingsPath`
+/// if it is there, else the embedded default. Never fails but through the outcome's problems.
 public func loadSettings(path: String?, overrides: [SettingsOverride]) -> SettingsOutcome {
     let files = SettingsFiles.real()
     let named = path ?? files.environmentPath

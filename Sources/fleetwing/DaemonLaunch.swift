@@ -1,6 +1,6 @@
 // execv, the one call of this command that takes pointers. Called by Serve.
 
-import Foundation
+import Glibc
 
 /// Replacing this process by the daemon.
 enum DaemonLaunch {

@@ -70,12 +70,14 @@ class UDPClient:
 
 
 class TCPClient:
-    def __init__(self, port, address="127.0.0.1", receive_buffer=None):
+    def __init__(self, port, address="127.0.0.1", receive_buffer=None, source=None):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(6)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect((address, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""

@@ -13,8 +13,9 @@ import socket
 import subprocess
 import time
 
+from ports import FIRST_PORT, LAST_PORT
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FIRST_PORT, LAST_PORT = 21000, 22999
 
 
 def binary(name="fleetwingd"):

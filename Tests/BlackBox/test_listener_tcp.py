@@ -165,6 +165,17 @@ def test_too_many_clients(build):
     assert stack.ask("udp.lab.example").rcode() == 0
 
 
+def test_one_client_does_not_take_all_places(build):
+    """A client that holds every connection busy does not shut out another."""
+    stack = build(server={"tcp_max_clients": 6, "workers": 1})
+    time.sleep(0.1)  # the probe of the start must be gone
+    for i in range(6):
+        stack.tcp().send_query(f"greedy{i}.drop.lab.example")
+    time.sleep(0.2)
+    with TCPClient(stack.port, source="127.0.0.2") as other:
+        assert other.ask("other.lab.example", seconds=1).rcode() == 0
+
+
 def test_pipelining_limit(build):
     """More than tcp_max_pipelined queries are held back, not lost."""
     stack = build(server={"tcp_max_pipelined": 10}, lab={"delay": 30})

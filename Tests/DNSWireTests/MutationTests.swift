@@ -1,3 +1,6 @@
+// Mutated queries and responses, from a seeded generator: parser, survey and rewriter must neither trap nor keep what
+// is not clean. The same seed gives the same messages, so that a failure can be repeated.
+
 import Testing
 
 @testable import DNSWire

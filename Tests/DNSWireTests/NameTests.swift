@@ -1,3 +1,6 @@
+// Names: folding of letters (RFC 4343) with its case mask, the hash, presentation text (RFC 1035 5.1), and wire names
+// that are broken.
+
 import Testing
 
 @testable import DNSWire

@@ -1,3 +1,6 @@
+// What the parser reads of a client's query, and what it calls a problem: cuts, header fields, the question's name, OPT
+// records and options (RFC 1035 4.1, 6891 6.1, 7873 5.2).
+
 import Testing
 
 @testable import DNSWire

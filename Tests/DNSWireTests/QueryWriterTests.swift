@@ -1,3 +1,6 @@
+// Queries as they go to an upstream (EDNS, client subnet, letter case), the comparison of a response's question with
+// the one asked, and the OPT record of replies.
+
 import Testing
 
 @testable import DNSWire

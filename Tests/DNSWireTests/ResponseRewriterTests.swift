@@ -1,3 +1,6 @@
+// The rewriter: what is left of a response when only the records that answer its question are written again, with names
+// compressed, and the sizes and counts at which it gives up.
+
 import Testing
 
 @testable import DNSWire

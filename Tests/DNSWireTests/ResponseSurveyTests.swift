@@ -1,3 +1,6 @@
+// The survey of a response: what it finds, where the TTLs stand, which responses have to be rewritten, and which it
+// refuses. Also the shorthands for surveying that the other tests of responses call.
+
 import Testing
 
 @testable import DNSWire

@@ -1,3 +1,6 @@
+// The access list: every prefix length ends where it says, deny wins over allow, nobody is allowed by default, and
+// mapped addresses count as IPv4.
+
 import Testing
 
 @testable import ForwarderCore

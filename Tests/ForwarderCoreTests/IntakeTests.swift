@@ -1,3 +1,6 @@
+// What intake decides of a parsed query: dropped, refused with which code, answered by us or taken on. Tables of
+// problems, types and classes.
+
 import DNSWire
 import Testing
 

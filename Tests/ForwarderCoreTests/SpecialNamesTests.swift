@@ -1,3 +1,6 @@
+// Names answered here (RFC 6761, 6303, 7686, 9462 and others): which are, with what, and which only look as if they
+// were.
+
 import DNSWire
 import Testing
 

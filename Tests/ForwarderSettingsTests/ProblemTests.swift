@@ -149,18 +149,25 @@ import Testing
             ]
         ),
         (
-            "upstreams = [\"a\", \"b\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";[[upstream]];name = \"a\";url = \"1.1.1.1\"",
+            "upstreams = [\"a\", \"b\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";"
+                + "[[upstream]];name = \"a\";url = \"1.1.1.1\"",
             [
                 "1:19 no [[upstream]] is named \"b\"", "6:8 upstream name 'a' is taken, see /etc/f.toml:3",
             ]
         ),
         (
-            "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";[[upstream]];name = \"b\";url = \"udp://9.9.9.9:53\"",
+            "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";"
+                + "[[upstream]];name = \"b\";url = \"udp://9.9.9.9:53\"",
             [
                 "7:7 upstream 'a' has this url already, see /etc/f.toml:4"
             ]
         ),
-        ("[[upstream]];name = \"a\";url = \"9.9.9.9\"", ["3:7 upstream 'a' is never used"]),
+        ("[[upstream]];name = \"a\";url = \"9.9.9.9\"", ["3:7 \(publicServersInsteadOf("a"))"]),
+        ("upstreams = [];[[upstream]];url = \"9.9.9.9\"", ["3:7 \(publicServersInsteadOf("9-9-9-9"))"]),
+        (
+            "upstreams = [\"1.1.1.1\"];[[upstream]];name = \"a\";url = \"9.9.9.9\"",
+            ["4:7 upstream 'a' is never used"]
+        ),
         (
             "upstreams = [\"9.9.9.9\", \"udp://9.9.9.9:53\"]",
             [
@@ -170,7 +177,7 @@ import Testing
         (
             "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"9.9.9.9\";verify = \"strict\"",
             [
-                "5:10 'upstream.verify' is not supported yet"
+                "5:10 'upstream.verify' is for tls:// and https:// urls"
             ]
         ),
         (
@@ -181,12 +188,6 @@ import Testing
         ),
         ("upstreams = [\"system\"]", ["1:14 upstreams = [\"system\"] is not supported yet"]),
         ("upstreams = [\"0.0.0.0\"]", ["1:14 upstream \"0.0.0.0\" is no address to send to"]),
-        (
-            "upstreams = [\"tls://dns.quad9.net@9.9.9.9\"]",
-            [
-                "1:14 upstream \"tls://dns.quad9.net@9.9.9.9\" uses tls://, which is not supported yet"
-            ]
-        ),
         (
             "upstreams = [\"127.0.0.9\"];[server];listen = [\"0.0.0.0\"]",
             [
@@ -249,6 +250,28 @@ import Testing
         ),
     ]
 
+    private static func publicServersInsteadOf(_ name: String) -> String {
+        "upstream '\(name)' is defined but no group uses it, "
+            + "and without upstreams the public default servers would be asked"
+    }
+
+    /// An upstream that nobody names is an error while the public servers would be asked, a warning otherwise, also
+    /// where the other upstream comes from the command line.
+    @Test func anUnusedUpstreamNeverMeansThePublicServers() {
+        let table = "[[upstream]]\nname = \"a\"\nurl = \"192.0.2.1\"\n"
+        let alone = load(table)
+        #expect(alone.settings == nil && alone.errorCount == 1)
+        #expect(rendered(alone).contains("= help: add upstreams = [\"a\"]"))
+        #expect(load("upstreams = [\"a\"]\n" + table).problems.isEmpty)
+        for other in [
+            load("upstreams = [\"192.0.2.2\"]\n" + table),
+            load(table, overrides: [.upstreams(["192.0.2.2"])]),
+        ] {
+            #expect(other.errorCount == 0 && other.problems.count == 1)
+            #expect(other.settings?.upstreams.flatMap(\.endpoints).map(\.address.description) == ["192.0.2.2"])
+        }
+    }
+
     @Test func everyMistakeIsTold() {
         for (file, said) in ProblemTests.mistakes {
             let outcome = load(file.split(separator: ";").joined(separator: "\n") + "\n")
@@ -271,7 +294,8 @@ import Testing
     /// Whatever a file holds, loading ends, and good settings come with no error.
     @Test func mutatedFilesNeverTrap() {
         var random = SystemRandomNumberGenerator()
-        let seeds = ProblemTests.mistakes.map(\.file) + [ContractReference.text]
+        let files = ProblemTests.mistakes + SecurityTests.mistakes
+        let seeds = files.map(\.file) + [ContractReference.text]
         let spice = Array("[]{}\"'=.,#\n\\ 0-9:%éu{0}".unicodeScalars)
         for round in 0..<500 {
             var scalars = Array(seeds[round % seeds.count].replacing(";", with: "\n").unicodeScalars)

@@ -58,7 +58,7 @@ import Testing
 
     @Test func examplesCheck() throws {
         let folder = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
-        for name in ["minimal", "household"] {
+        for name in ["minimal", "household", "run"] {
             let outcome = load(try SettingsFiles.real().read("\(folder)/config/\(name).toml").get())
             #expect(rendered(outcome) == "")
         }
@@ -102,11 +102,20 @@ import Testing
         #expect(settings.dns == Settings.DNS())
         #expect(settings.log == Settings.Log())
         #expect(settings.local == Settings.Local())
-        #expect(settings.upstreams.count == 8 && settings.upstreams.allSatisfy { $0.pool == Settings.Pool() })
-        #expect(settings.upstreams.map(\.name).prefix(2) == ["quad9", "cloudflare"])
+        #expect(settings.tls == Settings.TLS())
+        #expect(settings.bootstrap.isEmpty)
+        #expect(settings.upstreams.allSatisfy { $0.pool == Settings.Pool() && $0.transport == .tls && $0.port == 853 })
+        #expect(settings.upstreams.map(\.name) == ["quad9", "cloudflare"])
+        let proofs = ["dns.quad9.net", "one.one.one.one"].map { Settings.Security(name: $0) }
+        #expect(settings.upstreams.map(\.security) == proofs)
+        #expect(
+            settings.upstreams.map { $0.endpoints.map(\.description) } == [
+                ["9.9.9.9:853", "149.112.112.112:853", "[2620:fe::fe]:853", "[2620:fe::9]:853"],
+                ["1.1.1.1:853", "1.0.0.1:853", "[2606:4700:4700::1111]:853", "[2606:4700:4700::1001]:853"],
+            ])
         let group = try #require(settings.groups.first)
         var expected = Settings.Group(name: "default")
-        expected.members = Array(0..<8)
+        expected.members = [0, 1]
         #expect(settings.groups.count == 1 && group == expected)
         // What the building reads from the table must equal what the types say by themselves.
         var server = Settings.Server()

@@ -209,7 +209,7 @@ def edns_of(message, demand, cookies):
         message.options.append((wire.OPTION_EDE, struct.pack("!H", demand_number(demand, "ede", 0)) + b"lab says so"))
     if "unknownopt" in demand:
         message.options.append((65001, b"unknown"))
-    if "keepalive" in demand and query.transport == "tcp":
+    if "keepalive" in demand and query.transport in ("tcp", "tls"):
         message.options.append((wire.OPTION_KEEPALIVE, struct.pack("!H", demand_number(demand, "keepalive", 10))))
     if "noopt" in demand:
         message.opts = 0

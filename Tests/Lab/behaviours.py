@@ -69,7 +69,7 @@ KNOWN = {
     "badcookie": "BADCOOKIE until the query carries our server cookie",
     "wrongcookie": "an answer whose COOKIE has another client part",
     "keepalive": "edns-tcp-keepalive of N x 100 ms",
-    # the connection: TCP only
+    # the connection: TCP, DoT and DoH
     "close": "close instead of an answer",
     "rst": "reset instead of an answer",
     "closeafter": "answer, then close",
@@ -77,6 +77,25 @@ KNOWN = {
     "drip": "the answer octet by octet, N ms apart",
     "zerolen": "a frame of length 0, then the answer",
     "longlen": "a frame that promises 60000 octets, then silence",
+    # the HTTP request: DoH only
+    "once": "what follows here happens only the first time that this question is asked",
+    "http": "status N, with a body of text",
+    "retry": "Retry-After: N",
+    "ctype": "content type text/html",
+    "age": "Age: N",
+    "maxage": "Cache-Control: max-age=N",
+    "endless": "a body without end",
+    "incomplete": "half of the body, then the end of the stream",
+    "nobody": "status 200 without a body",
+    "stalled": "the header of the response, and then nothing",
+    "trickle": "the body octet by octet, N ms apart, each in a DATA frame",
+    "informational": "a 103 response before the right one",
+    "rststream": "RST_STREAM with INTERNAL_ERROR",
+    "refusestream": "RST_STREAM with REFUSED_STREAM",
+    "goaway": "GOAWAY: this request and those after it were not looked at, those before it are answered",
+    "goawayafter": "the answer, with GOAWAY",
+    "goawayerror": "GOAWAY with ENHANCE_YOUR_CALM, and the connection closed at once",
+    "badframe": "a frame that breaks the connection (RFC 9113 section 6.5: SETTINGS on a stream)",
 }
 
 ALIASES = {"late": "delay", "servfail": ("rcode", 2), "formerr": ("rcode", 1), "notimp": ("rcode", 4),
@@ -113,7 +132,7 @@ def _read_label(label, demand):
 
 def applies(demand, transport):
     """Whether the forged and broken messages of a demand are for this transport."""
-    if transport == "tcp":
+    if transport != "udp":
         return "both" in demand or "ontcp" in demand
     return "ontcp" not in demand
 

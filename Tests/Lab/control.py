@@ -1,7 +1,7 @@
 """The control channel of the lab upstream: one JSON object in a line in, one JSON object in a line out, over TCP.
 
 Commands: counters, reset, set (with "options"), options, asked (with "name" and "type"), stop, start, drop_connections,
-quit. `stop` closes both DNS sockets, so that UDP gets ICMP and TCP a refusal; `start` binds the same port again.
+forget_tickets, quit. `stop` closes all DNS sockets, so that UDP gets ICMP and TCP a refusal; `start` binds the same port again.
 """
 
 import json
@@ -67,8 +67,9 @@ def _asked(lab, command):
 
 
 def _drop_connections(lab, command):
-    for channel in list(lab.tcp.channels) if lab.tcp else []:
-        channel.close(command.get("reset", False))
+    for server in lab.streams:
+        for channel in list(server.channels):
+            channel.close(command.get("reset", False))
 
 
 COMMANDS = {
@@ -80,5 +81,6 @@ COMMANDS = {
     "stop": lambda lab, command: lab.stop(),
     "start": lambda lab, command: lab.start(),
     "drop_connections": _drop_connections,
+    "forget_tickets": lambda lab, command: lab.contexts.forget_tickets(),
     "quit": lambda lab, command: lab.quit(),
 }

@@ -13,7 +13,7 @@ class Counters:
         self.reset()
 
     def reset(self):
-        self.udp = self.tcp = self.malformed = 0
+        self.udp = self.tcp = self.tls = self.https = self.malformed = 0
         self.answered = 0
         self.ports = {}
         self.ids = set()
@@ -35,6 +35,23 @@ class Counters:
         self.connections_peak = self.connections_open
         self.connections_closed_by_peer = 0
         self.peak_pipelined = 0
+        self.opened_by = {}
+        self._reset_tls()
+        self._reset_http()
+
+    def _reset_tls(self):
+        self.handshakes = self.resumed = self.tickets_offered = self.tickets_reused = self.close_notifies = 0
+        self.tickets_seen = getattr(self, "tickets_seen", set())
+        self.handshake_failures, self.alerts = {}, {}
+        self.server_names, self.alpn, self.tls_versions = {}, {}, {}
+        # Queries are `frames` here; a record may carry several of them.
+        self.records = self.frames = self.frames_per_record_peak = 0
+        self.query_sizes = {}
+
+    def _reset_http(self):
+        self.methods, self.paths, self.authorities, self.content_types = {}, {}, {}, {}
+        self.stream_errors = {}
+        self.nonzero_ids = self.streams_over_limit = self.pings = self.goaways = self.highest_stream = 0
 
     def query(self, query):
         """Counts one query; returns how often its question was asked so far."""
@@ -47,7 +64,10 @@ class Counters:
                 self.id_repeats += 1
             seen.add(query.id)
         else:
-            self.tcp += 1
+            setattr(self, query.transport, getattr(self, query.transport) + 1)
+            if query.transport != "tcp":
+                size = len(query.raw)
+                self.query_sizes[size] = self.query_sizes.get(size, 0) + 1
         self.ids.add(query.id)
         flags, table = query.flags, self.flags
         if flags & RD:
@@ -102,8 +122,9 @@ class Counters:
         else:
             self.in_flight_questions.pop(key, None)
 
-    def opened(self):
+    def opened(self, transport):
         self.connections_opened += 1
+        self.opened_by[transport] = self.opened_by.get(transport, 0) + 1
         self.connections_open += 1
         self.connections_peak = max(self.connections_peak, self.connections_open)
 
@@ -115,9 +136,13 @@ class Counters:
         plain = ("udp", "tcp", "malformed", "answered", "id_repeats", "in_flight", "max_in_flight", "duplicates",
                  "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
                  "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
-                 "peak_pipelined", "ports")
+                 "peak_pipelined", "ports", "tls", "https", "opened_by",
+                 "handshakes", "resumed", "tickets_offered", "tickets_reused", "close_notifies",
+                 "handshake_failures", "alerts", "server_names", "alpn", "tls_versions", "records", "frames",
+                 "frames_per_record_peak", "query_sizes", "methods", "paths", "authorities", "content_types",
+                 "stream_errors", "nonzero_ids", "streams_over_limit", "pings", "goaways", "highest_stream")
         report = {name: getattr(self, name) for name in plain}
-        report["queries"] = self.udp + self.tcp
+        report["queries"] = self.udp + self.tcp + self.tls + self.https
         report["distinct_ports"] = len(self.ports)
         report["distinct_ids"] = len(self.ids)
         report["distinct_names"] = len(self.asked)

@@ -2,6 +2,9 @@
 
     with Lab(delay=50) as lab:
         ... lab.port ... lab.counters()["max_in_flight"] ... lab.set(silent=True)
+
+With encrypted=True it also speaks DoT (`tls_port`, `tls_url`) and DoH (`https_port`, `https_url`), with certificates of
+certs.shared().
 """
 
 import json
@@ -10,14 +13,18 @@ import socket
 import subprocess
 import sys
 
+import certs
+
 PROGRAM = pathlib.Path(__file__).with_name("lab_upstream.py")
 
 
 class Lab:
-    def __init__(self, address="127.0.0.1", port=0, seed=1, **options):
+    def __init__(self, address="127.0.0.1", port=0, seed=1, encrypted=False, **options):
         self.address, self.options = address, options
         command = [sys.executable, str(PROGRAM), "--address", address, "--port", str(port), "--seed", str(seed),
                    "--until-eof"]
+        if encrypted:
+            command += ["--certificates", str(certs.shared().directory)]
         if options.pop("refuse_tcp", False):
             command.append("--refuse-tcp")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -25,7 +32,7 @@ class Lab:
         if not line:
             raise RuntimeError("the lab upstream did not start")
         hello = json.loads(line)
-        self.port = hello["port"]
+        self.port, self.tls_port, self.https_port = hello["port"], hello["tls_port"], hello["https_port"]
         self.channel = socket.create_connection((address, hello["control"]), timeout=10)
         self.lines = self.channel.makefile("r")
         if options:
@@ -39,6 +46,18 @@ class Lab:
     @property
     def tcp_url(self):
         return f"tcp://{self._host()}:{self.port}"
+
+    @property
+    def tls_url(self):
+        return f"tls://{certs.NAME}@{self._host()}:{self.tls_port}"
+
+    @property
+    def https_url(self):
+        return f"https://{certs.NAME}@{self._host()}:{self.https_port}/dns-query"
+
+    def url_for(self, transport):
+        """The URL for udp, tcp, tls or https."""
+        return {"udp": self.url, "tcp": self.tcp_url, "tls": self.tls_url, "https": self.https_url}[transport]
 
     def _host(self):
         return f"[{self.address}]" if ":" in self.address else self.address
@@ -71,6 +90,10 @@ class Lab:
 
     def drop_connections(self, reset=False):
         self.command("drop_connections", reset=reset)
+
+    def forget_tickets(self):
+        """The tickets given so far are worth nothing any more."""
+        self.command("forget_tickets")
 
     def close(self):
         self.channel.close()

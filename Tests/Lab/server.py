@@ -22,6 +22,12 @@ class Options:
         "close_after": 0, "close_idle": 0.0, "close_at_once": False, "half_close": 0, "rst_after": 0,
         "drip": 0, "drip_ms": 1, "never_read": False, "out_of_order": False, "in_order": False, "refuse_tcp": False,
         "max_connections": 0,
+        # TLS
+        "certificate": "good", "tls": "", "tickets": 2, "no_alpn": False, "alpn": "", "handshake": "",
+        "handshake_delay": 0, "record_size": 0, "no_notice": False,
+        # HTTP
+        "http": 200, "retry_after": 0, "content_type": "application/dns-message", "age": -1, "max_age": -1,
+        "max_streams": 100, "window": 0, "goaway_after": 0, "no_pong": False,
     }
 
     def __init__(self, **changes):
@@ -81,7 +87,7 @@ class Server:
         if not demand:
             return False
         drop = demand.get("drop")
-        if drop is not None and (drop is True or asked <= drop) and (query.transport == "tcp" or "ontcp" not in demand):
+        if drop is not None and (drop is True or asked <= drop) and (query.transport != "udp" or "ontcp" not in demand):
             return True
         if "dropudp" in demand and query.transport == "udp":
             return True
@@ -111,7 +117,7 @@ class Server:
         return demand
 
     def _answer_demand(self, query, demand, asked, send, send_elsewhere, channel):
-        if channel is not None and channel.obey(demand):
+        if channel is not None and channel.obey(demand, asked):
             return
         if behaviours.applies(demand, query.transport):
             if "tc" in demand or "tcfull" in demand:

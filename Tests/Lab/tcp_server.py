@@ -14,6 +14,10 @@ READ = 65536
 
 
 class TCPServer:
+    """Accepts the connections of one port. `channel` is the class that serves each, set at the end of this file."""
+
+    channel = None
+
     def __init__(self, loop, server, listener):
         self.loop, self.server, self.listener = loop, server, listener
         self.channels = set()
@@ -34,15 +38,17 @@ class TCPServer:
                 return
             options = self.server.options
             full = options.max_connections and len(self.channels) >= options.max_connections
-            self.server.counters.opened()
+            self.server.counters.opened(self.channel.transport)
             if options.close_at_once or full:
                 connection.close()
                 self.server.counters.closed()
                 continue
-            self.channels.add(Channel(self, connection, peer))
+            self.channels.add(self.channel(self, connection, peer))
 
 
 class Channel:
+    transport = "tcp"
+
     def __init__(self, owner, connection, peer):
         self.owner, self.loop, self.server = owner, owner.loop, owner.server
         self.connection, self.peer = connection, peer
@@ -87,8 +93,11 @@ class Channel:
             self.server.counters.connections_closed_by_peer += 1
             self.close()
             return
-        self.received += data
         self._restart_idle()
+        self._take_octets(data)
+
+    def _take_octets(self, data):
+        self.received += data
         self._take_frames()
 
     def _take_frames(self):
@@ -98,16 +107,20 @@ class Channel:
                 return
             message = bytes(self.received[2:2 + length])
             del self.received[:2 + length]
-            query = wire.parse_query(message, "tcp", self.peer)
+            query = wire.parse_query(message, self.transport, self.peer)
             if query is None:
                 self.server.counters.malformed += 1
                 continue
-            self.pending += 1
-            counters = self.server.counters
-            counters.peak_pipelined = max(counters.peak_pipelined, self.pending)
+            self._count_pending()
             self.sequence += 1
             number = self.sequence
             self.server.take(query, lambda octets, number=number: self.answer(octets, number), None, self)
+
+    def _count_pending(self):
+        self.pending += 1
+        counters = self.server.counters
+        counters.frames += 1
+        counters.peak_pipelined = max(counters.peak_pipelined, self.pending)
 
     # MARK: answering
 
@@ -141,7 +154,14 @@ class Channel:
     def _queue(self, octets):
         if self.closed or self.finishing or self.shut:
             return
+        self._emit(octets)
+        self._count_answer()
+
+    def _emit(self, octets):
         self.unsent += octets
+
+    def _count_answer(self):
+        """One more answer of this connection: it may be the last one that the options allow."""
         self.answered += 1
         options = self.server.options
         if options.rst_after and self.answered >= options.rst_after:
@@ -198,18 +218,18 @@ class Channel:
 
     # MARK: demands of single queries
 
-    def obey(self, demand):
+    def obey(self, demand, asked):
         """True when the demand of a query says that the connection ends, or breaks, in place of an answer."""
         if "close" in demand:
             self.finish()
         elif "rst" in demand:
             self.close(reset=True)
         elif "longlen" in demand:
-            self.unsent += struct.pack("!H", 60000) + b"x" * 10
+            self._emit(struct.pack("!H", 60000) + b"x" * 10)
             self._write()
         else:
             if "zerolen" in demand:
-                self.unsent += b"\0\0"
+                self._emit(b"\0\0")
             if "drip" in demand:
                 self._drip_next(demand["drip"])
             return False
@@ -232,8 +252,14 @@ class Channel:
 
     def finish(self):
         """Closes in order once everything is written."""
+        if self.closed or self.finishing:
+            return
+        self._say_goodbye()
         self.finishing = True
         self._write()
+
+    def _say_goodbye(self):
+        """The last words of a connection, for TLS."""
 
     def _shut(self):
         """Half-close: no more answers, but the peer's queries are still read."""
@@ -263,3 +289,6 @@ class Channel:
         self.connection.close()
         self.owner.channels.discard(self)
         self.server.counters.closed()
+
+
+TCPServer.channel = Channel

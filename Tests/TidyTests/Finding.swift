@@ -33,4 +33,5 @@ let allRules: [Rule] = [
     Rule(name: "no tasks", check: noTasks),
     Rule(name: "nothing unfinished", check: unfinished),
     Rule(name: "no trace of the workshop", check: workshopTraces),
+    Rule(name: "no papers from elsewhere", check: absentPapers),
 ]

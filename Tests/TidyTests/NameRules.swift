@@ -8,7 +8,7 @@ let allowedImports: [String: Set<String>] = [
     "DNSWire": [],
     "ForwarderCore": ["DNSWire", "Synchronization"],
     "ForwarderSettings": ["CTOML", "Glibc", "Synchronization"],
-    "ForwarderRuntime": ["ForwarderCore", "DNSWire", "CLinux", "Glibc", "Synchronization"],
+    "ForwarderRuntime": ["ForwarderCore", "DNSWire", "CLinux", "COpenSSL", "CNghttp2", "Glibc", "Synchronization"],
     "fleetwingd": [
         "ForwarderRuntime", "ForwarderSettings", "ForwarderCore", "DNSWire", "CLinux", "CSystemd", "Glibc",
         "Synchronization",

@@ -168,6 +168,14 @@ private let core = "Sources/ForwarderCore/Sample.swift"
         expect(workshopWords.map { Sample("docs/a.md", "see\n\($0)x\n", finds: [2]) }, of: workshopTraces)
         expect([Sample("docs/a.md", "network/workers\n", finds: [])], of: workshopTraces)
     }
+
+    @Test func noPapersFromElsewhere() {
+        let names = absentPaperNames + [absentPaperMark + " 10", absentPaperNames[0].uppercased()]
+        expect(names.map { Sample(core, "// Why.\n// See \($0).\n", finds: [2]) }, of: absentPapers)
+        expect(
+            [Sample(core, "// A study of designs; the musts of RFC 1035; docs/design.txt\n", finds: [])],
+            of: absentPapers)
+    }
 }
 
 @Suite struct ReferenceTests {

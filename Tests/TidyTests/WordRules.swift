@@ -47,3 +47,25 @@ func workshopTraces(_ file: SourceText) -> [Finding] {
         return Finding(path: file.path, line: number + 1, message: "'\(trace)' belongs to one machine")
     }
 }
+
+/// Papers that are not in the repository, in any letter case: a reader cannot look them up.
+let absentPaperNames = [
+    "field st" + "udy", "reliability st" + "udy", "the st" + "udy", "same st" + "udy", "CONTRACT" + ".md",
+    "DESIGN" + ".md",
+]
+
+/// A list of demands, as a whole word and in capitals: "musts" may be prose.
+let absentPaperMark = "MUS" + "TS"
+
+/// Nothing cites a paper that the reader does not have: it gives the reason, or names a page in docs.
+func absentPapers(_ file: SourceText) -> [Finding] {
+    file.lines.enumerated().compactMap { number, line in
+        let lower = line.lowercased()
+        let name =
+            absentPaperNames.first { lower.contains($0.lowercased()) }
+            ?? (words(line).contains { $0 == absentPaperMark } ? absentPaperMark : nil)
+        guard let name else { return nil }
+        return Finding(
+            path: file.path, line: number + 1, message: "'\(name)' is not in the repository: give the reason itself")
+    }
+}

@@ -12,6 +12,10 @@ struct AnswerLifetime: Sendable {
     let maxTTL: UInt32
     let negativeMaxTTL: UInt32
     let failureTTL: UInt32
+    /// Seconds that the answer at hand spent in an HTTP cache on its way (RFC 8484 5.1).
+    var age: UInt32 = 0
+    /// Seconds that its HTTP response is fresh for still.
+    var freshness = UInt32.max
 
     init(settings: CacheSettings) {
         maxTTL = settings.maxTTL
@@ -23,7 +27,7 @@ struct AnswerLifetime: Sendable {
     /// The TTL that a record is kept with. The top bit counts as 0 (RFC 2181 8). `min_ttl` raises positive answers
     /// only: a name that did not exist may come to exist, and nobody is helped by hiding it longer.
     func kept(_ raw: UInt32, of kind: AnswerKind) -> UInt32 {
-        let value = raw & 0x8000_0000 != 0 ? 0 : raw
+        let value = min(aged(raw & 0x8000_0000 != 0 ? 0 : raw), freshness)
         return min(kind == .positive ? max(value, minTTL) : value, maxTTL)
     }
 
@@ -33,10 +37,12 @@ struct AnswerLifetime: Sendable {
         case .positive: return shortest ?? 0
         case .noData, .nameError:
             guard let negative, negative & 0x8000_0000 == 0 else { return 0 }
-            return min(negative, negativeMaxTTL, maxTTL, shortest ?? 0)
+            return min(aged(negative), freshness, negativeMaxTTL, maxTTL, shortest ?? 0)
         case .failure: return failureTTL
         }
     }
+
+    private func aged(_ ttl: UInt32) -> UInt32 { ttl > age ? ttl - age : 0 }
 
     /// The lifetime of a failure that follows one of `previous` seconds (RFC 9520 3.2: exponential back-off).
     static func afterFailure(_ previous: UInt32) -> UInt32 { min(min(previous, longestFailure) * 2, longestFailure) }

@@ -11,17 +11,22 @@ public struct AnswerPacker: ~Copyable {
     /// The last packed answer, from offset 0 on.
     public private(set) var scratch = ByteStore(capacity: 96 << 10)
     private var rewritten = ByteWriter(capacity: 64 << 10, limit: 64 << 10)
-    private let rules: AnswerLifetime
+    private var rules: AnswerLifetime
 
     public init(settings: CacheSettings) { rules = AnswerLifetime(settings: settings) }
 
     /// Packs a surveyed response (already matched with its query, not truncated) into `scratch`: question folded, kept
     /// part only (rewritten where it must be), TTLs clamped, lifetime decided (RFC 2308, 9520).
     /// nil when it cannot be used as an answer.
+    /// - Parameters:
+    ///   - age: seconds that it was kept by an HTTP cache before (the Age header).
+    ///   - freshness: seconds that its HTTP response is fresh for, a ceiling for TTLs; nil = none.
     public mutating func pack(
         _ message: Span<UInt8>, _ survey: SurveyedResponse, ttlOffsets: inout TTLOffsets, question: Question,
-        name: borrowing ByteStore, nameOffset: Int, now: Instant
+        name: borrowing ByteStore, nameOffset: Int, age: UInt32 = 0, freshness: UInt32? = nil, now: Instant
     ) -> PackedAnswer? {
+        rules.age = age
+        rules.freshness = freshness ?? .max
         if survey.isTruncated || survey.shape == .referral { return nil }
         var head = PackedHead()
         head.rcode = survey.rcode
@@ -59,6 +64,27 @@ public struct AnswerPacker: ~Copyable {
         let bytes = text.utf8.span
         head.textLength = min(bytes.count, PackedHead.textLimit)
         return finish(head, text: bytes, from: 0, lifetime: rules.failureTTL)
+    }
+
+    /// The A and AAAA records of the last packed answer, whatever name of the chain they stand at.
+    func addresses() -> [(address: NetworkAddress, timeToLive: UInt32)] {
+        let head = PackedHead(scratch, at: 0)
+        var result: [(NetworkAddress, UInt32)] = []
+        guard head.kind == .positive else { return [] }
+        for index in 0..<min(head.ttlCount, 64) {
+            let offset = PackedHead.messageOffset + Int(scratch.load(head.ttlTableOffset + 2 * index, as: UInt16.self))
+            let type = RecordType(rawValue: scratch.load16(offset - 4))
+            let ttl = scratch.load32(offset)
+            let length = scratch.load16(offset + 4)
+            if type == .a && length == 4 {
+                result.append((NetworkAddress(ipv4: scratch.load32(offset + 6)), ttl))
+            } else if type == .aaaa && length == 16 {
+                let high = UInt64(scratch.load32(offset + 6)) << 32 | UInt64(scratch.load32(offset + 10))
+                let low = UInt64(scratch.load32(offset + 14)) << 32 | UInt64(scratch.load32(offset + 18))
+                result.append((NetworkAddress(high: high, low: low), ttl))
+            }
+        }
+        return result
     }
 
     /// Writes a message of a header and the question.

@@ -36,8 +36,8 @@ extension ClientQuery {
     /// Octets before the message: a stream's length field.
     var lengthPrefix: Int { client.isStream ? 2 : 0 }
 
-    /// The header's second word. AA is never ours, the opcode is. AD only for those who show that they know it (RFC 6840 5.8); CD and
-    /// RD are the client's own. An RCODE above 15 cannot be said without EDNS: SERVFAIL, instead of its low bits.
+    /// The header's second word. AA is never ours. AD only for those who show that they know it (RFC 6840 5.8); opcode,
+    /// CD and RD are the client's own. An RCODE above 15 cannot be said without EDNS: SERVFAIL instead of its low bits.
     func responseFlags(_ rcode: ResponseCode, authenticData packed: Bool) -> UInt16 {
         var flags = Header.response | Header.recursionAvailable
         let plain = hasEDNS || rcode.rawValue <= 15 ? rcode.rawValue : ResponseCode.serverFailure.rawValue

@@ -17,8 +17,8 @@ struct ShardLayout {
     let small: Int
     let main: Int
 
-    /// One slot for 80 octets of cache: the shortest entries take 96, so buckets of eight seldom overflow. One ghost for
-    /// 128 octets, about as many as the main ring has entries, as S3-FIFO wants it.
+    /// One slot for 80 octets of cache: the shortest entries take 96, so buckets of eight seldom overflow. One ghost
+    /// for 128 octets, about as many as the main ring has entries, as S3-FIFO wants it.
     init(size: Int) {
         index = size / 10 / 64 * 64
         ghosts = max(64, size / 32 / 64 * 64)

@@ -65,7 +65,8 @@ public final class SharedCache: Sendable {
         limit = count * layout.total
     }
 
-    /// Looks for a fresh answer (the question's own, an NXDOMAIN that covers it, a cached failure) and writes the reply.
+    /// Looks for a fresh answer (the question's own, an NXDOMAIN that covers it, a cached failure) and writes the
+    /// reply.
     public func answer(
         _ question: Question, name: borrowing ByteStore, nameOffset: Int, now: Instant, turn: UInt32,
         writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer

@@ -1,8 +1,8 @@
 // One sending of a query to an upstream, and the table of all of them.
 //
 // States: waiting (for a place in the pool) -> assigned (to a stream that still connects) -> sent -> gone. An attempt
-// that timed out stays where it is until its query ends: its answer may still come first. Ids are never reused early:
-// when an attempt goes unanswered its id becomes a tombstone.
+// that timed out stays where it is until its query ends: its answer may still come first
+// (docs/adr/0008-attempts-stay-open.md). Ids are never reused early: when an attempt ends its id becomes a tombstone.
 
 import DNSWire
 
@@ -12,7 +12,7 @@ enum AttemptState: UInt8 {
     case waiting
     /// On a stream that connects. Valid transitions: sent, waiting (the stream failed), gone.
     case assigned
-    /// Valid transitions: gone.
+    /// Valid transitions: waiting (the connection was lost), gone.
     case sent
     case gone
 }
@@ -61,6 +61,13 @@ struct Attempt {
     var nextOfQuery: Int32 = -1
     var nextOnConnection: Int32 = -1
     var previousOnConnection: Int32 = -1
+}
+
+/// An attempt whose connection is gone and whose fate is not decided yet.
+struct Orphan {
+    var id: AttemptID
+    /// It had been sent, so its connection may have been stale.
+    var wasSent: Bool
 }
 
 /// The slots of all attempts.

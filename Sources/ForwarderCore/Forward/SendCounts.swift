@@ -15,6 +15,19 @@ struct SendCounts {
         return Int(ones >> place & 1) + 2 * Int(twos >> place & 1)
     }
 
+    /// Takes one sending back: it never left.
+    mutating func undo(_ member: Int, _ network: UpstreamTransport) {
+        guard count(member, network) > 0 else { return }
+        let bit: UInt64 = 1 << UInt64(member & 63)
+        if network == .udp {
+            udpTwos ^= ~udpOnes & bit
+            udpOnes ^= bit
+        } else {
+            tcpTwos ^= ~tcpOnes & bit
+            tcpOnes ^= bit
+        }
+    }
+
     /// Counts one sending more; stays at 3.
     mutating func note(_ member: Int, _ network: UpstreamTransport) {
         guard count(member, network) < SendCounts.limit else { return }

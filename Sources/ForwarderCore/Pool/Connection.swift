@@ -40,6 +40,13 @@ struct Connection {
     var inFlight = 0
     var firstAttempt: Int32 = -1
     var lastAttempt: Int32 = -1
+    /// Queries that the peer lets run at once (HTTP/2's MAX_CONCURRENT_STREAMS).
+    var capacity = Int.max
+    /// A PING is out because of this silence.
+    var isProbed = false
+    /// Index of its address in the pool's, and whether another was tried beside it meanwhile (RFC 8305).
+    var address = 0
+    var isRaced = false
     /// Why it drains.
     var drainReason = CloseReason.age
     /// The peer's own idle limit, as it said by RFC 7828.

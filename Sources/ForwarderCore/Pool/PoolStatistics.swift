@@ -81,6 +81,8 @@ public enum PoolEvent: Sendable {
     /// Every connection is busy and no more may be opened: queries wait.
     case atCeiling(upstream: Int, ceiling: Int, waiting: Int)
     case failed(upstream: Int, network: UpstreamTransport, failure: TransportFailure)
+    /// An HTTP request failed: a status, a reset, something that is no DNS message.
+    case requestFailed(upstream: Int, RequestFailure)
     /// A datagram with the right addresses but a wrong id or question.
     case nearMiss(upstream: Int)
     /// Verified loss of letter case: 0x20 is switched off for the upstream.

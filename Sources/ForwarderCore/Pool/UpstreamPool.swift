@@ -1,7 +1,7 @@
 // The pool of one upstream in one worker: its sockets and streams, its ceiling, who waits, and what was learned.
 //
 // One ceiling holds for UDP and TCP together, opening, open and draining sockets counted. The pool decides; opening and
-// closing themselves are actions of the engine. Part D of the field study argues the numbers.
+// closing themselves are actions of the engine. The numbers: docs/adr/0007-udp-rotation.md.
 
 import DNSWire
 
@@ -15,6 +15,14 @@ enum PoolDecision: Equatable {
     case queueOn(Int)
     /// Not now: the ceiling is reached.
     case wait
+
+    /// Whether it is for a place that another could have.
+    var takesPlace: Bool {
+        switch self {
+        case .open, .wait: true
+        case .use, .queueOn: false
+        }
+    }
 }
 
 /// Pool state of one upstream.
@@ -45,6 +53,13 @@ struct UpstreamPool {
     /// Addresses to connect to; `preferred` is the one that worked last.
     var endpoints: [Endpoint]
     var preferred = 0
+    /// Connects that failed in a row, over all addresses.
+    var connectFailures = 0
+    /// Set where the addresses come from a host name.
+    var resolution: HostResolution?
+    /// Handshakes begun in the quarter of a second `handshakeWindow`.
+    var handshakes = 0
+    var handshakeWindow: Int64 = -1
 
     var udpLatency = LatencyEstimate()
     var tcpLatency = LatencyEstimate()
@@ -57,11 +72,15 @@ struct UpstreamPool {
     /// After a refused or failed connect: not before, doubling.
     var connectBlockedUntil = Instant(nanoseconds: 0)
     var connectPause = Interval.zero
+    /// Nothing is opened ahead of need before.
+    var prewarmBlockedUntil = Instant(nanoseconds: 0)
     /// Pipelining limit learned from a peer that closes after n answers.
     var pipelineLimit: Int
     var answersInRow = 0
     /// How long the peer was seen to keep an idle connection.
     var learnedIdle: Interval?
+    /// How long the last stream was idle that the peer closed.
+    var seenIdle: Interval?
     var ownIdleCloses = 0
     /// Verified: the peer does not keep letter case, 0x20 is off toward it.
     var hasLostCase = false
@@ -80,6 +99,7 @@ struct UpstreamPool {
             settings.endpoints.first ?? Endpoint(address: NetworkAddress(ipv4: 0), port: settings.port)
         endpoints = settings.endpoints
         pipelineLimit = max(1, settings.pool.maxInflight)
+        resolution = settings.hostName.isEmpty ? nil : HostResolution()
         wantsPrewarm = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
         udp = PoolStatistics(upstream: settings.name, address: endpoint, network: "udp")
         let stream = settings.transport == .udp ? UpstreamTransport.tcp : settings.transport
@@ -132,12 +152,12 @@ struct UpstreamPool {
             let stream = connections[slot]
             if stream.state == .connecting {
                 connecting += 1
-                if stream.inFlight < pipelineLimit, joinable < 0 || stream.inFlight < connections[joinable].inFlight {
+                if stream.inFlight < limit(stream), joinable < 0 || stream.inFlight < connections[joinable].inFlight {
                     joinable = slot
                 }
                 continue
             }
-            guard stream.state == .ready, stream.inFlight < pipelineLimit, isHeardFrom(stream, now) else { continue }
+            guard stream.state == .ready, stream.inFlight < limit(stream), isHeardFrom(stream, now) else { continue }
             if fresh && !isFresh(stream, now) { continue }
             if best < 0 || stream.inFlight < connections[best].inFlight
                 || (stream.inFlight == connections[best].inFlight && stream.usedAt > connections[best].usedAt)
@@ -145,15 +165,29 @@ struct UpstreamPool {
                 best = slot
             }
         }
-        let isComfortable = best >= 0 && connections[best].inFlight < max(1, pipelineLimit / 2)
+        let isComfortable = best >= 0 && connections[best].inFlight < max(1, limit(connections[best]) / 2)
         if isComfortable { return .use(best) }
-        let mayOpen = hasRoom && connecting < Self.connectingLimit && now >= blockedUntil && now >= connectBlockedUntil
-        if mayOpen && (joinable < 0 || connections[joinable].inFlight >= max(1, pipelineLimit / 2)) {
+        let mayOpen =
+            hasRoom && connecting < Self.connectingLimit && now >= blockedUntil && now >= connectBlockedUntil
+            && mayShakeHands(now)
+        if mayOpen && (joinable < 0 || connections[joinable].inFlight >= max(1, limit(connections[joinable]) / 2)) {
             return .open(streams.isEmpty ? .cold : .growth)
         }
         if best >= 0 { return .use(best) }
         if joinable >= 0 { return .queueOn(joinable) }
         return .wait
+    }
+
+    /// Queries that may be under way on a stream at once: ours, what was learned, what the peer says.
+    private func limit(_ stream: Connection) -> Int { min(pipelineLimit, stream.capacity) }
+
+    /// Handshakes cost the peer much and us some: a quarter of a second sees half of the pool's places at most.
+    var handshakeLimit: Int { max(2, ceiling / 2) }
+    static let handshakeWindowLength = Interval.milliseconds(250)
+    static func handshakeWindow(_ now: Instant) -> Int64 { now.nanoseconds / handshakeWindowLength.nanoseconds }
+
+    private func mayShakeHands(_ now: Instant) -> Bool {
+        !settings.transport.isEncrypted || handshakeWindow != Self.handshakeWindow(now) || handshakes < handshakeLimit
     }
 
     /// Not silent for longer than a healthy stream is.

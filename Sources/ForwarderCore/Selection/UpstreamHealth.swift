@@ -1,7 +1,8 @@
 // Whether an upstream is worth asking, from what its queries met. Passive: no probe is sent, a real query tries.
 //
 // Only failures of the upstream or the path count, never local ones, never the failure of a name: timeouts of one
-// name alone do not condemn the upstream that does not answer it (MUSTS 10).
+// name alone do not condemn the upstream: the servers of that one zone may be dead, and everybody could then take an
+// upstream down by asking for a name of his own.
 
 /// The health of one upstream.
 struct UpstreamHealth {
@@ -17,10 +18,12 @@ struct UpstreamHealth {
     private var tryAgainAt = Instant(nanoseconds: 0)
     /// Our own network cannot reach it until then: avoided, but not blamed.
     private var unreachableUntil = Instant(nanoseconds: 0)
+    /// What it asked for itself; an answer to an older query does not end it.
+    private var awayUntil = Instant(nanoseconds: 0)
 
     /// Whether a query may be sent there now. While down, one query a pause is let through to try.
     func isEligible(_ now: Instant) -> Bool {
-        now >= unreachableUntil && (!isDown || now >= tryAgainAt)
+        now >= unreachableUntil && now >= awayUntil && (!isDown || now >= tryAgainAt)
     }
 
     /// A query was sent: while down, this was the pause's one try.
@@ -55,4 +58,7 @@ struct UpstreamHealth {
     }
 
     mutating func noteUnreachable(_ now: Instant) { unreachableUntil = now + .seconds(1) }
+
+    /// It asked itself to be left alone for a while (Retry-After).
+    mutating func noteAway(until: Instant) { awayUntil = max(awayUntil, until) }
 }

@@ -42,10 +42,11 @@ struct ClientStreams: ~Copyable {
     /// Whether `resume` has something to do.
     var mayResume: Bool { !resumable.isEmpty }
 
-    /// Takes a new connection in, for the longest idle one if the table is full; with none idle it is closed.
+    /// Takes a new connection in, for the longest idle one if the table is full. With none idle it takes a place of the
+    /// client that has most, for one client must not shut out the others (RFC 7766 6.2.2); else it is closed.
     mutating func admit(_ descriptor: consuming FileDescriptor, from endpoint: Endpoint, now: Instant) {
         if count >= limit {
-            guard let oldest = longestIdle() else {
+            guard let oldest = longestIdle() ?? longestOfGreediest(but: endpoint.address) else {
                 tally.counters.streamsRefused &+= 1
                 return
             }
@@ -87,6 +88,26 @@ struct ClientStreams: ~Copyable {
             oldest = candidate
         }
         return oldest
+    }
+
+    /// The least recently active stream of the client with the most streams; nil when `newcomer` would have as many.
+    private func longestOfGreediest(but newcomer: NetworkAddress) -> ClientStream? {
+        var counts: [NetworkAddress: Int] = [:]
+        for case let stream? in streams { counts[ClientStreams.prefix(stream.endpoint.address), default: 0] += 1 }
+        let greediest = counts.max { $0.value < $1.value }
+        let own = counts[ClientStreams.prefix(newcomer)] ?? 0
+        guard let greediest, greediest.value > own + 1 else { return nil }
+        var oldest: ClientStream?
+        for case let candidate? in streams where ClientStreams.prefix(candidate.endpoint.address) == greediest.key {
+            if let best = oldest, best.lastActivity <= candidate.lastActivity { continue }
+            oldest = candidate
+        }
+        return oldest
+    }
+
+    /// What counts as one client: an IPv4 address, or a household's /56.
+    private static func prefix(_ address: NetworkAddress) -> NetworkAddress {
+        address.isIPv6 ? NetworkAddress(high: address.high & ~0xff, low: 0) : address
     }
 
     private mutating func close(_ stream: ClientStream) {

@@ -71,7 +71,7 @@ struct PoolNarrator {
     private static func level(_ event: PoolEvent) -> NoticeLevel {
         switch event {
         case .opened, .closed: .debug
-        case .atCeiling, .failed, .nearMiss, .down: .warning
+        case .atCeiling, .failed, .requestFailed, .nearMiss, .down: .warning
         case .caseLost, .up, .learnedIdle: .info
         }
     }
@@ -82,6 +82,7 @@ struct PoolNarrator {
         case .closed(let upstream, let network, _, _, _): (upstream, network)
         case .failed(let upstream, let network, _): (upstream, network)
         case .atCeiling(let upstream, _, _): (upstream, nil)
+        case .requestFailed(let upstream, _): (upstream, .https)
         case .nearMiss(let upstream), .caseLost(let upstream), .down(let upstream), .up(let upstream): (upstream, nil)
         case .learnedIdle(let upstream, _): (upstream, nil)
         }
@@ -109,6 +110,10 @@ struct PoolNarrator {
             return Notice(
                 level, event: "upstream_failed", "\(name) \(network.word): \(failure.word)\(whose)", upstream: name,
                 network: network.word, reason: failure.word)
+        case .requestFailed(_, let failure):
+            return Notice(
+                level, event: "request_failed", "\(name) https: \(failure.words)", upstream: name, network: "https",
+                reason: failure.words)
         case .nearMiss:
             return Notice(
                 level, event: "near_miss",

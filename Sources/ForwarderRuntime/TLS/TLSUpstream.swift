@@ -9,10 +9,17 @@ final class TLSUpstream {
     let policy: TLSPolicy
     let security: UpstreamSecurity
     let tickets = TicketStore()
+    /// The fields of HTTPS requests, nil for DNS over TLS.
+    let headers: RequestHeaders?
 
     init(policy: TLSPolicy, security: UpstreamSecurity) {
         self.policy = policy
         self.security = security
+        switch policy.key.application {
+        case .dot: headers = nil
+        case .http2:
+            headers = RequestHeaders(method: security.method, authority: security.authority, path: security.path)
+        }
     }
 
     /// A session for a socket that is connecting to `address`. nil when there is no memory for it.

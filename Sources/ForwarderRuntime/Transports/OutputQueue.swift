@@ -31,6 +31,11 @@ struct OutputQueue {
     /// Appends `length` octets of the action buffer.
     mutating func append(_ source: borrowing ByteWriter, offset: Int, count length: Int) {
         guard offset >= 0, length >= 0, offset <= source.count - length else { return }
+        source.withSpan(offset, length) { append($0) }
+    }
+
+    /// Appends octets.
+    mutating func append(_ octets: Span<UInt8>) {
         if start == bytes.count {
             removeAll()
         } else if start > OutputQueue.compactAt {
@@ -38,10 +43,16 @@ struct OutputQueue {
             bytes.removeFirst(start)
             start = 0
         }
-        source.withSpan(offset, length) { span in
-            // Safety: the buffer is read within the call.
-            unsafe span.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
-        }
+        // Safety: the buffer is read within the call.
+        unsafe octets.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    /// Lends what is not written yet.
+    func withUnwritten<R>(_ body: (Span<UInt8>) -> R) -> R { body(bytes.span.extracting(start..<bytes.count)) }
+
+    /// Gives the memory back when nothing waits and it is more than a few messages need.
+    mutating func shrink() {
+        if isEmpty && bytes.capacity > 2_048 { self = OutputQueue() }
     }
 
     /// Writes as much as the kernel takes; one send unless a part was taken.

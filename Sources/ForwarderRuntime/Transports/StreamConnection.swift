@@ -19,9 +19,13 @@ final class StreamConnection {
     let descriptor: FileDescriptor
     let id: ConnectionID
     let channel: Channel
+    /// The fields of HTTPS requests, nil when queries are framed with a length.
+    let headers: RequestHeaders?
     var phase = Phase.connecting
     var frames = FrameReader()
     var output = OutputQueue()
+    /// DNS over HTTPS: what cuts the bytes instead of `frames`, from the moment that the connection is open.
+    var http2: HTTP2Session?
     /// Writing waits for EPOLLOUT.
     var blocked = false
     /// The reverse crossings, which TLS may ask for: a write waits for bytes of the peer, a read for room to write.
@@ -33,10 +37,11 @@ final class StreamConnection {
     var writeFailure: TransportFailure?
     var interest: Readiness = .write
 
-    init(_ descriptor: consuming FileDescriptor, id: ConnectionID, channel: Channel) {
+    init(_ descriptor: consuming FileDescriptor, id: ConnectionID, channel: Channel, headers: RequestHeaders?) {
         self.descriptor = descriptor
         self.id = id
         self.channel = channel
+        self.headers = headers
     }
 
     var isOpen: Bool { phase == .open }

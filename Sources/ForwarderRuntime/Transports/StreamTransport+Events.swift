@@ -76,8 +76,10 @@ extension StreamTransport {
         _ connection: StreamConnection, engine: inout Engine, now: Instant, into out: inout ActionBuffer
     ) -> TransportFailure? {
         connection.phase = .open
+        if connection.headers != nil, let failure = beginSession(connection) { return failure }
         engine.connectionOpened(connection.id, now: now, into: &out)
-        return write(connection)
+        // A session's preface leaves with the first requests, which the engine has just asked for.
+        return connection.http2 == nil ? write(connection) : nil
     }
 
     // MARK: - Bytes
@@ -96,7 +98,7 @@ extension StreamTransport {
             case .tls(let session): failure = read(connection, session, engine: &engine, now: now, into: &out)
             }
             if let failure { return failure }
-            if connection.writeWaitsForRead { return write(connection) }
+            if connection.writeWaitsForRead, let failure = write(connection) { return failure }
         }
         settle(connection)
         return nil
@@ -148,6 +150,7 @@ extension StreamTransport {
             }
         } while session.hasPending
         if records > StreamTransport.recordLimit { session.setReadAhead(true) }
+        settleSession(connection)
         SocketOptions.quickAcknowledge(connection.descriptor.number)
         return nil
     }
@@ -157,6 +160,11 @@ extension StreamTransport {
         _ chunk: Span<UInt8>, _ connection: StreamConnection, engine: inout Engine, now: Instant,
         into out: inout ActionBuffer
     ) -> TransportFailure? {
+        if let http2 = connection.http2 {
+            return http2.receive(chunk, into: &connection.output) { event, body in
+                tell(event, body, connection.id, engine: &engine, now: now, into: &out)
+            }
+        }
         let outcome = connection.frames.consume(chunk) { message in
             engine.upstreamSent(message, on: connection.id, now: now, into: &out)
             return true

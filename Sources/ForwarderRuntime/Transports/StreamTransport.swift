@@ -59,7 +59,8 @@ struct StreamTransport: ~Copyable {
             }
             channel = .tls(session)
         }
-        let connection = StreamConnection(descriptor, id: id, channel: channel)
+        let connection = StreamConnection(
+            descriptor, id: id, channel: channel, headers: encrypted[upstream]?.headers)
         SocketOptions.noDelay(number)
         SocketOptions.userTimeout(number, milliseconds: StreamTransport.userTimeoutMilliseconds)
         tally.counters.connectCalls &+= 1
@@ -75,6 +76,7 @@ struct StreamTransport: ~Copyable {
     mutating func close(_ id: ConnectionID) {
         guard let connection = connection(id) else { return }
         if connection.touched && connection.mayWrite { _ = send(connection) }
+        sayGoodbye(connection)
         if case .tls(let session) = connection.channel {
             // With a record half written, an alert would only be taken for its rest.
             if connection.mayWrite { session.sendCloseNotify() }
@@ -112,6 +114,9 @@ struct StreamTransport: ~Copyable {
         touched.append(connection)
     }
 
+    /// Whether something waits for `flush`.
+    var hasTouched: Bool { !touched.isEmpty }
+
     /// Writes what the batch queued, one send a connection. Calls `lost` for each connection that is gone.
     mutating func flush(_ lost: (ConnectionID, TransportFailure) -> Void) {
         guard !touched.isEmpty else { return }
@@ -142,7 +147,7 @@ struct StreamTransport: ~Copyable {
     }
 
     /// Gives the output to the socket. Notes what a rest waits for, returns what went wrong.
-    private func send(_ connection: StreamConnection) -> TransportFailure? {
+    func send(_ connection: StreamConnection) -> TransportFailure? {
         connection.blocked = false
         connection.writeWaitsForRead = false
         switch connection.channel {
@@ -153,18 +158,19 @@ struct StreamTransport: ~Copyable {
             case .failed(let code): return TransportFailure(errno: code, during: .transfer)
             }
         case .tls(let session):
-            var end = TLSSession.Step.done(count: 0)
-            // Safety: the bytes are lent for the call and not kept: OpenSSL copies what it cannot send.
-            unsafe connection.output.drain { bytes in
-                end = unsafe session.write(bytes)
-                if case .done(let count) = end { return count }
-                return 0
-            }
-            switch end {
-            case .done: break
-            case .wantsRead: connection.writeWaitsForRead = true
-            case .wantsWrite: connection.blocked = true
-            case .failed(let failure): return failure
+            while true {
+                connection.http2?.drain(into: &connection.output)
+                if connection.output.isEmpty { return nil }
+                switch session.write(&connection.output) {
+                case .done: if connection.http2 == nil { return nil }
+                case .wantsRead:
+                    connection.writeWaitsForRead = true
+                    return nil
+                case .wantsWrite:
+                    connection.blocked = true
+                    return nil
+                case .failed(let failure): return failure
+                }
             }
         }
         return nil

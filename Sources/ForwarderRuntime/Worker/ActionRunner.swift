@@ -15,6 +15,7 @@ struct ActionRunner: ~Copyable {
     private enum Setback {
         case lost(ConnectionID, TransportFailure)
         case unsent(AttemptID, TransportFailure)
+        case unasked(AttemptID, ConnectionID, RequestFailure)
     }
 
     private var batch = SendBatch()
@@ -44,7 +45,7 @@ struct ActionRunner: ~Copyable {
         _ out: inout ActionBuffer, engine: inout Engine, sockets: inout WorkerSockets, now: Instant
     ) {
         for _ in 0..<ActionRunner.roundLimit {
-            if out.isEmpty && !sockets.clients.mayResume { return }
+            if out.isEmpty && !sockets.clients.mayResume && !sockets.streams.hasTouched { return }
             sendReplies(out, &sockets, now: now)
             performUpstream(out, &sockets, now: now)
             for event in out.events { narrator.tell(event, now: now) }
@@ -52,6 +53,8 @@ struct ActionRunner: ~Copyable {
             for setback in setbacks {
                 switch setback {
                 case .lost(let id, let failure): engine.connectionLost(id, failure, now: now, into: &out)
+                case .unasked(let attempt, let id, let failure):
+                    engine.requestFailed(attempt, on: id, failure, now: now, into: &out)
                 case .unsent(let attempt, let failure): engine.sendFailed(attempt, failure, now: now, into: &out)
                 }
             }
@@ -74,6 +77,7 @@ struct ActionRunner: ~Copyable {
                 tally.counters.replies &+= 1
                 sockets.clients.reply(
                     slot: slot, generation: generation, out.bytes, offset: reply.offset, count: reply.count)
+            case .resolution: continue
             case .datagram(let listener, let local):
                 guard Int(listener) < sockets.udpListeners.count, reply.client.endpoint.port != 0 else { continue }
                 if Int(listener) != current || batch.isFull {
@@ -117,7 +121,7 @@ struct ActionRunner: ~Copyable {
     private mutating func performUpstream(
         _ out: borrowing ActionBuffer, _ sockets: inout WorkerSockets, now: Instant
     ) {
-        guard !out.upstream.isEmpty else { return }
+        guard !out.upstream.isEmpty || sockets.streams.hasTouched else { return }
         nextSend.removeAll(keepingCapacity: true)
         for i in 0..<out.upstream.count {
             nextSend.append(-1)
@@ -137,8 +141,14 @@ struct ActionRunner: ~Copyable {
                 if !sockets.streams.write(id, out.bytes, offset: offset, count: count) {
                     setbacks.append(.lost(id, .noBuffers))
                 }
-            case .sendRequest, .cancelRequest, .probe:
-                break
+            case .sendRequest(let id, let attempt, let offset, let count):
+                switch sockets.streams.request(id, attempt, out.bytes, offset: offset, count: count) {
+                case .refused(let failure): setbacks.append(.unasked(attempt, id, failure))
+                case .lost(let failure): setbacks.append(.lost(id, failure))
+                case .asked: break
+                }
+            case .cancelRequest(let id, let attempt): sockets.streams.cancel(id, attempt)
+            case .probe(let id): sockets.streams.probe(id)
             case .close(let id):
                 if let connection = sockets.datagrams.connection(id) {
                     sendChain(of: connection, out, &sockets, now: now)

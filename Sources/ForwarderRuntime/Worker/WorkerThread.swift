@@ -32,6 +32,7 @@ final class WorkerThread {
         let code = unsafe pthread_create(
             &number, &attribute,
             { pointer in
+                // Safety: the body retained above, taken back exactly once; the name is lent for its call.
                 guard let pointer = unsafe pointer else { return nil }
                 let body = unsafe Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue()
                 unsafe body.name.withCString { unsafe cl_name_thread($0) }

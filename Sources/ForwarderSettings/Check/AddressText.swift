@@ -1,5 +1,5 @@
-// ADDR[:PORT] and CIDR blocks as written, with what is wrong in words. Called for listeners, upstreams, access lists and
-// the client subnet. A host name is told apart from garbage, since its cure is another one.
+// ADDR[:PORT] and CIDR blocks as written, with what is wrong in words. Called for listeners, upstreams, access lists
+// and the client subnet. A host name is told apart from garbage, since its cure is another one.
 
 /// Parsing of addresses with ports and of blocks.
 enum AddressText {

@@ -1,5 +1,5 @@
-// The servers that are asked when no file and no option names any: two operators over TLS, all their addresses. There is
-// never a silent fall-back to plain DNS: where port 853 is blocked, the log says so.
+// The servers that are asked when no file and no option names any: two operators over TLS, all their addresses. There
+// is never a silent fall-back to plain DNS: where port 853 is blocked, the log says so.
 
 /// The embedded default servers.
 enum EmbeddedDefault {

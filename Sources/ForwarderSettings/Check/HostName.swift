@@ -1,6 +1,6 @@
 // Host names as they stand in upstream URLs and as TLS names: letters, digits, - and _ in labels (RFC 1123 section 2.1;
-// the underscore is in use). Called by UpstreamURL. Nothing is resolved here, and no other alphabet is translated: what a
-// certificate holds is the form with xn-- (RFC 5890).
+// the underscore is in use). Called by UpstreamURL. Nothing is resolved here, and no other alphabet is translated: a
+// certificate holds the form with xn-- (RFC 5890).
 
 /// Rules of host names.
 enum HostName {

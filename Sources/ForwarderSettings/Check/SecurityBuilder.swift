@@ -35,7 +35,7 @@ struct SecurityBuilder {
                     + "query", from: origin, help: "for debugging only; remove it afterwards", severity: .warning))
     }
 
-    /// `slot`: `upstream#2`, nil for an upstream that has no table of its own; `text` and `origin` are those of its URL.
+    /// `slot`: `upstream#2`, nil for an upstream without a table of its own; `text` and `origin` are those of its URL.
     mutating func build(
         _ url: UpstreamURL, slot: String?, name: String, text: String, origin: Origin
     ) -> Settings.Security? {

@@ -20,6 +20,8 @@ struct UpstreamBuilder {
     /// Names of tables that are there but not good: naming them is no second mistake.
     private var broken: Set<String> = []
     private var takenNames: Set<String> = []
+    /// Nobody was named: the default group asks the public servers.
+    private var usesEmbedded = false
     private let checked: CheckedDocument
     private var security: SecurityBuilder
 
@@ -55,11 +57,24 @@ struct UpstreamBuilder {
                 SettingsProblem("group '\(name)' is never used", from: table.origin, severity: .warning))
         }
         upstreams = used
-        for upstream in defined where !named.contains(upstream.settings.name) {
+        for upstream in defined where !named.contains(upstream.settings.name) { reportUnused(upstream) }
+    }
+
+    /// Somebody who wrote an upstream must not have the names he asks for go to public servers instead, over a warning
+    /// that nobody reads: then it is an error.
+    private mutating func reportUnused(_ upstream: Built) {
+        let name = upstream.settings.name
+        if usesEmbedded {
             problems.append(
                 SettingsProblem(
-                    "upstream '\(upstream.settings.name)' is never used", from: upstream.origin,
-                    help: "name it in upstreams = [\(quoted(upstream.settings.name))]", severity: .warning))
+                    "upstream '\(name)' is defined but no group uses it, and without upstreams the public default "
+                        + "servers would be asked",
+                    from: upstream.origin, help: "add upstreams = [\(quoted(name))]"))
+        } else {
+            problems.append(
+                SettingsProblem(
+                    "upstream '\(name)' is never used", from: upstream.origin,
+                    help: "name it in upstreams = [\(quoted(name))]", severity: .warning))
         }
     }
 
@@ -150,6 +165,7 @@ struct UpstreamBuilder {
     }
 
     private mutating func addEmbedded(_ group: inout Settings.Group) {
+        usesEmbedded = true
         for server in EmbeddedDefault.upstreams {
             guard case .success(let url) = UpstreamURL.parse(server.url) else { continue }
             let name = NameCheck.made(from: server.name) { takenNames.contains($0) }

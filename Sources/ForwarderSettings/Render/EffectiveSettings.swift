@@ -50,7 +50,7 @@ struct EffectiveSettings {
         document.assignment("\(table.slot).\(key.name)") != nil
     }
 
-    /// Whether a default is worth a line: a name and a URL have none, and TLS keys say nothing of an upstream without TLS.
+    /// Whether a default is worth a line: a name and a URL have none, and TLS keys are for encrypted upstreams only.
     private func hasDefault(_ key: ReferenceKey, _ table: TableSeen) -> Bool {
         if key.name == "name" || key.name == "url" { return false }
         guard SecurityBuilder.keys.contains(key.name) else { return true }

@@ -1,5 +1,5 @@
-// Problems as text for people and as JSON for programs. Called by fleetwing check and by both daemons' starts. What comes
-// from a file may hold anything: control characters never reach the terminal.
+// Problems as text for people and as JSON for programs. Called by fleetwing check and by both daemons' starts. What
+// comes from a file may hold anything: control characters never reach the terminal.
 
 /// Renders problems.
 public struct ProblemRenderer: Sendable {

@@ -1,5 +1,5 @@
-// What the settings need of the machine: reading a file, listing a folder's files, usable CPUs, the limit of open files.
-// Called by the loader; tests give their own. Besides the TOML reader the only file here that calls C. Reads are
+// What the settings need of the machine: reading a file, listing a folder's files, usable CPUs, the limit of open
+// files. Called by the loader; tests give their own. Besides the TOML reader the only file here that calls C. Reads are
 // bounded: a device or a huge file as configuration is an error, not a hang.
 
 import Glibc

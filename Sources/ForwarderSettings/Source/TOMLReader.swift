@@ -1,6 +1,6 @@
 // From the text of a file to TOMLNode, by way of toml++ (CTOML). The one Swift file that touches the C interface:
-// everything is copied out before the document is freed, so no pointer leaves. A syntax error becomes one problem; toml++
-// stops at the first.
+// everything is copied out before the document is freed, so no pointer leaves. A syntax error becomes one problem;
+// toml++ stops at the first.
 
 import CTOML
 
@@ -44,6 +44,7 @@ struct TOMLReader {
                 defer { index += 1 }
                 return unsafe ctoml_at(document, index)
             }
+            // Safety: nodes point into the document, which lives until the `defer` above has run.
             guard let root = unsafe next(), case .table(let entries) = unsafe value(of: root, next: next) else {
                 return .success([])
             }

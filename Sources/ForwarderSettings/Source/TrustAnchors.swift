@@ -1,5 +1,5 @@
-// Whether a path can serve as trust anchors, as far as that shows without a TLS library: a directory that can be opened,
-// or a file with a PEM certificate in it. Called by SecurityBuilder by way of SettingsFiles. What the certificates are
+// Whether a path can serve as trust anchors, as far as that shows without a TLS library: a directory that opens, or a
+// file with a PEM certificate in it. Called by SecurityBuilder by way of SettingsFiles. What the certificates are
 // worth is found by the runtime at start.
 
 import Glibc
