@@ -123,6 +123,7 @@ import ForwarderCore
                     streams[slot].sentCount = 0
                 }
             }
+            // Safety: what was lent is forgotten before it can go.
             unsafe lent = nil
             lentSlot = -1
             return id
