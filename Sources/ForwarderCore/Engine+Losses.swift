@@ -163,8 +163,10 @@ extension Engine {
             if lost.state == .connecting, hasUntriedAddress(lost.upstream) {
                 return askAgain(attempt, needs, at: .path, now: now, into: &out)
             }
-            let isStale = wasSent && onReused && pools[lost.upstream].settings.pool.retryStale
-            if isStale && !needs.contains(.fresh) {
+            // A connection that gave answers and then ends says nothing about the queries that were still under way.
+            let isStale = wasSent && (onReused || lost.responses > 0)
+            let mayRepeat = !needs.contains(.fresh) || lost.responses > 0
+            if isStale && mayRepeat && pools[lost.upstream].settings.pool.retryStale {
                 pools[lost.upstream].tcp.staleRetries += 1
                 return askAgain(attempt, needs.union(.fresh), now: now, into: &out)
             }

@@ -16,6 +16,8 @@ struct HTTPFreshness {
 extension Engine {
     /// The longest that a Retry-After keeps us from an upstream: it must be used again within a minute.
     static let longestRetryAfter = 60
+    /// Refusals of one query. Each is a round trip, and each lowers what its connection is given.
+    static let refusalLimit = 32
 
     /// The body of a 2xx response to a request.
     /// - Parameters:
@@ -67,7 +69,7 @@ extension Engine {
             // The peer takes no more than it has now; elsewhere, or when one is done, it costs nobody anything.
             connections.slots[slot].capacity = min(
                 connections.slots[slot].capacity, max(1, connections.slots[slot].inFlight - 1))
-            askAgain(index, attempts.slots[Int(index)].needs, now: now, into: &out)
+            refused(index, now: now, into: &out)
         } else {
             out.events.append(.requestFailed(upstream: upstream, failure))
             if case .retryAfter(let seconds) = failure {
@@ -80,6 +82,20 @@ extension Engine {
         }
         if queries.slots[query].isOpen { armQuery(query) }
         serveWaiting(now: now, into: &out)
+    }
+
+    /// Not looked at, so not sent: counts nowhere but against its own bound, which a peer that only refuses would reach.
+    private mutating func refused(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+        let query = Int(attempts.slots[Int(attempt)].query)
+        let member = attempts.slots[Int(attempt)].member
+        let needs = attempts.slots[Int(attempt)].needs
+        guard queries.slots[query].refusals < Engine.refusalLimit else {
+            return attemptFailed(attempt, .upstream, "request refused again and again", now: now, into: &out)
+        }
+        queries.slots[query].refusals += 1
+        queries.slots[query].sendCounts.undo(member, attempts.slots[Int(attempt)].network)
+        release(attempt, now: now, into: &out)
+        beginAttempt(query, member: member, needs: needs, now: now, into: &out)
     }
 
     private func text(_ failure: RequestFailure) -> String {

@@ -30,6 +30,8 @@ struct ForwardedQuery {
     var sends = 0
     /// Repetitions that are nobody's fault (lost with a reused connection, TC, near miss, no EDNS): bounded too.
     var freeRetries = 0
+    /// Times that an HTTP/2 peer refused to look at it.
+    var refusals = 0
     /// Members of the group that were asked, by position.
     var tried: UInt64 = 0
     /// Members whose pool had no place within `acquire_timeout`: not waited for again.
