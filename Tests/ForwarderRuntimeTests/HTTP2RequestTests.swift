@@ -21,7 +21,7 @@ import Testing
             ])
         #expect(request.body == query)
         #expect(request.isEnded)
-        #expect(link.server.settings[1] == 1_024)
+        #expect(link.server.settings[1] == nil)
         #expect(link.server.settings[2] == 0)
         #expect(link.server.settings[4] == 256 << 10)
         #expect(link.server.settings[6] == 16 << 10)

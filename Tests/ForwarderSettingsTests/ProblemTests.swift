@@ -268,7 +268,7 @@ import Testing
             load(table, overrides: [.upstreams(["192.0.2.2"])]),
         ] {
             #expect(other.errorCount == 0 && other.problems.count == 1)
-            #expect(other.settings?.upstreams.map { "\($0.endpoint.address)" } == ["192.0.2.2"])
+            #expect(other.settings?.upstreams.flatMap(\.endpoints).map(\.address.description) == ["192.0.2.2"])
         }
     }
 

