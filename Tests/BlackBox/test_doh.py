@@ -123,7 +123,7 @@ def test_http_errors(build, options, words):
     begin = time.monotonic()
     assert stack.ask("f.lab.example").rcode() == wire.SERVFAIL
     assert time.monotonic() - begin < 4.6
-    assert words in stack.daemon.log(), stack.daemon.log()[-2000:]
+    assert stack.daemon.wait_for_log(words), stack.daemon.log()[-2000:]
     assert stack.daemon.failures("upstream") >= 1 and stack.daemon.failures("local") == 0
     counters = stack.lab.counters()
     assert counters["connections_opened"] <= 3 and counters["https"] <= 4
@@ -166,7 +166,7 @@ def test_endless_body(build):
         answer = bad.receive(4.6)
         assert answer is not None and read(answer).rcode() == wire.SERVFAIL
     assert right(stack.ask("after.lab.example"), "after.lab.example")
-    assert "too long" in stack.daemon.log()
+    assert stack.daemon.wait_for_log("too long")
     counters = stack.lab.counters()
     assert sum(counters["stream_errors"].values()) >= 1 and counters["connections_opened"] <= 3
 

@@ -39,7 +39,9 @@ def test_one_good_connection(build):
     assert set(counters["alpn"]) == {"dot"} and set(counters["server_names"]) == {certs.NAME}
     assert set(counters["tls_versions"]) == {"TLSv1.3"}
     assert all(int(size) % 128 == 0 for size in counters["query_sizes"]), counters["query_sizes"]
-    assert counters["options"]["11"] == counters["options"]["12"] == 51
+    assert counters["options"]["12"] == 51
+    # RFC 7828 section 3.2.1: the client may ask once on a connection.
+    assert counters["options"]["11"] >= 1
     assert pool(stack, "tls")["reused"] >= 48
     stack.daemon.stop()
     assert wait_until(lambda: stack.lab.counters()["connections_open"] == 0)
@@ -76,7 +78,8 @@ def test_one_after_another(build, options):
         assert time.monotonic() - begin < 1
         time.sleep(0.06 if "close_idle" in options else 0)
     counters = stack.lab.counters()
-    assert counters["connections_opened"] <= 32 and counters["tickets_reused"] == 0
+    assert counters["connections_opened"] <= 32
+    assert "tls" in options or counters["tickets_reused"] == 0
     # Handshakes side by side may use up the tickets; most of them must be resumed.
     assert counters["resumed"] >= counters["handshakes"] // 2, counters
 
@@ -89,7 +92,9 @@ def test_resumption_after_an_idle_close(build, version):
         assert right(stack.ask(f"i{i}.lab.example"), f"i{i}.lab.example")
         assert wait_until(lambda: stack.lab.counters()["connections_open"] == 0)
     counters = stack.lab.counters()
-    assert counters["handshakes"] == 4 and counters["resumed"] == 3 and counters["tickets_reused"] == 0
+    assert counters["handshakes"] == 4 and counters["resumed"] == 3
+    # With TLS 1.2 a resumed session gets no new ticket; used again it tells an observer nothing that is not in clear.
+    assert version == "1.2" or counters["tickets_reused"] == 0
 
 
 def test_forgotten_tickets(build):

@@ -41,6 +41,20 @@ def test_server(build, server, transport, method):
     assert sum(pools[0]["failures"].values()) == 0, pools[0]
 
 
+def test_server_that_answers_in_order(build, tmp_path):
+    """dnsdist without options: bursts and calm, every query answered, none by waiting for its deadline."""
+    if not servers.executable("dnsdist"):
+        pytest.skip("dnsdist is not installed")
+    running = servers.Server("dnsdist-in-order", build.lab(), tmp_path / "dnsdist")
+    try:
+        build.daemon([running.url_for("tls")], tls={"ca": certs.shared().ca})
+        for i in range(3):
+            good, last = burst(build.stacks[-1], f"many{i}", 200)
+            assert good == 200 and last < 2
+    finally:
+        running.close()
+
+
 @pytest.mark.parametrize("transport", ["tls", "https"])
 def test_server_restarts(build, server, transport, tmp_path):
     """Their process ends and is started again: queries after that are answered."""

@@ -20,7 +20,7 @@ class HTTPSChannel(TLSChannel):
     def __init__(self, owner, connection, peer):
         self.decoder = hpack.Decoder()
         self.requests, self.block = {}, None
-        self.greeted = self.leaving = False
+        self.greeted = self.leaving = self.has_shrunk = False
         self.window, self.peer_window = http2.FIRST_WINDOW, http2.FIRST_WINDOW
         self.max_frame, self.highest, self.last_taken = http2.FIRST_MAX_FRAME, 0, 1 << 31
         super().__init__(owner, connection, peer)
@@ -164,6 +164,11 @@ class HTTPSChannel(TLSChannel):
     }
 
     # MARK: writing
+
+    def header_block(self, status, fields):
+        """The first one says that the dynamic table is not used at all, as who shrinks it must (RFC 7541 section 4.2)."""
+        update, self.has_shrunk = b"" if self.has_shrunk else http2.NO_TABLE, True
+        return update + http2.header_block(status, fields)
 
     def _push_all(self):
         for request in list(self.requests.values()):

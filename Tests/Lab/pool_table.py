@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""Reads a log on standard input and prints the pool statistics in it (one JSON line, SIGUSR1) as a table."""
+"""Reads a log on standard input and prints the pool statistics in it (one JSON line, SIGUSR1) as a table.
+
+With --networks only the networks of the pools that answered something, one a line.
+"""
 
 import json
 import sys
@@ -30,6 +33,9 @@ def main():
     found = statistics(sys.stdin)
     if found is None:
         sys.exit(1)
+    if sys.argv[1:] == ["--networks"]:
+        print("\n".join(pool["network"] for pool in found["pools"] if pool["responses"]))
+        return
     rows = [[title for title, _ in COLUMNS]]
     rows += [[cell(pool.get(key, "-")) for _, key in COLUMNS] for pool in found["pools"]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]

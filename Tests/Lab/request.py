@@ -120,7 +120,7 @@ class Request:
 
     def _send_headers(self, status, fields, ends):
         flags = http2.END_HEADERS | (http2.END_STREAM if ends else 0)
-        self.channel.send(http2.frame(http2.HEADERS, flags, self.stream, http2.header_block(status, fields)))
+        self.channel.send(http2.frame(http2.HEADERS, flags, self.stream, self.channel.header_block(status, fields)))
 
     def respond(self, status, fields, body):
         if self.answered or self.channel.closed or self.channel.requests.get(self.stream) is not self:
@@ -143,7 +143,7 @@ class Request:
         self.unsent.clear()
         self.channel.window -= len(body)
         self.channel.send(
-            http2.frame(http2.HEADERS, http2.END_HEADERS, self.stream, http2.header_block(status, fields))
+            http2.frame(http2.HEADERS, http2.END_HEADERS, self.stream, self.channel.header_block(status, fields))
             + http2.frame(http2.DATA, http2.END_STREAM, self.stream, body))
         self.channel.done(self.stream)
 
