@@ -1,4 +1,4 @@
-"""An upstream URL with a host name: resolved through `bootstrap`, off the query path, by TTL, and again when it fails."""
+"""An upstream URL with a host name: resolved through `bootstrap`, off the query path, by TTL, again when it fails."""
 
 import pytest
 

@@ -28,7 +28,7 @@ def test_burst(build, options, connections):
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_one_good_connection(build, method):
-    """Id 0, method, path, content type, :authority with its port, padding, ALPN, SNI, one handshake, GOAWAY at the end."""
+    """Id 0, method, path, content type, :authority with its port, padding, ALPN, SNI, one handshake, close_notify."""
     stack = build(transport="https", upstream={"http_method": method})
     for i in range(50):
         assert right(stack.ask(f"r{i}.lab.example"), f"r{i}.lab.example")

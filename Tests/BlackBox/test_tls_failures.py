@@ -1,4 +1,4 @@
-"""Handshakes that must fail, over DoT and DoH: never an answer, never clear text, a plain word, the right one blamed."""
+"""Handshakes that must fail, over DoT and DoH: no answer, no clear text, a plain word, the right one blamed."""
 
 import re
 import time

@@ -1,7 +1,8 @@
 """The control channel of the lab upstream: one JSON object in a line in, one JSON object in a line out, over TCP.
 
 Commands: counters, reset, set (with "options"), options, asked (with "name" and "type"), stop, start, drop_connections,
-forget_tickets, quit. `stop` closes all DNS sockets, so that UDP gets ICMP and TCP a refusal; `start` binds the same port again.
+forget_tickets, quit. `stop` closes all DNS sockets, so that UDP gets ICMP and TCP a refusal; `start` binds the same
+ports again.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""HTTP/2 framing as the lab's DoH server needs it (RFC 9113), with our own hands so that it can be done wrong on demand.
+"""HTTP/2 framing as the lab's DoH server needs it (RFC 9113), by our own hands so that it can be wrong on demand.
 
 Frames in and out as octets, no state. Header blocks out are literals without indexing (RFC 7541 section 6.2.2), so that
 no table has to be kept; header blocks in are python3-hpack's.

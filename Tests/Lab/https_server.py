@@ -20,7 +20,7 @@ class HTTPSChannel(TLSChannel):
     def __init__(self, owner, connection, peer):
         self.decoder = hpack.Decoder()
         self.requests, self.block = {}, None
-        self.greeted = self.leaving = self.has_shrunk = False
+        self.greeted = self.leaving = self.lingering = self.has_shrunk = False
         self.window, self.peer_window = http2.FIRST_WINDOW, http2.FIRST_WINDOW
         self.max_frame, self.highest, self.last_taken = http2.FIRST_MAX_FRAME, 0, 1 << 31
         super().__init__(owner, connection, peer)
@@ -166,7 +166,7 @@ class HTTPSChannel(TLSChannel):
     # MARK: writing
 
     def header_block(self, status, fields):
-        """The first one says that the dynamic table is not used at all, as who shrinks it must (RFC 7541 section 4.2)."""
+        """The first one says that the dynamic table is not used, as who shrinks it must (RFC 7541 section 4.2)."""
         update, self.has_shrunk = b"" if self.has_shrunk else http2.NO_TABLE, True
         return update + http2.header_block(status, fields)
 
@@ -177,8 +177,7 @@ class HTTPSChannel(TLSChannel):
     def forget(self, stream):
         if self.requests.pop(stream, None):
             self.pending = max(0, self.pending - 1)
-        if self.leaving and not any(s <= self.last_taken for s in self.requests):
-            self.finish()
+        self._leave_when_done()
 
     def done(self, stream):
         """A response went out whole."""
@@ -196,8 +195,13 @@ class HTTPSChannel(TLSChannel):
         self.send(http2.goaway(self.last_taken, code))
         for stream in [s for s in self.requests if s > self.last_taken]:
             self.forget(stream)
-        if not self.requests:
-            self.finish()
+        self._leave_when_done()
+
+    def _leave_when_done(self):
+        """The end after GOAWAY: a while later, since closing with unread octets resets and takes answers along."""
+        if self.leaving and not self.lingering and not any(s <= self.last_taken for s in self.requests):
+            self.lingering = True
+            self.loop.later(0.3, self.finish)
 
     def _say_goodbye(self):
         if self.established and not self.server.options.no_notice and not self.leaving:

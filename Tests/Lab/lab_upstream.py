@@ -7,8 +7,8 @@
     lab_upstream.py --certificates DIR            also over DoT and DoH, with the files that certs.py made in DIR
 
 The first line on standard output is a JSON object with the ports and the control port. It uses one thread and the
-standard library; DoH needs python3-hpack. It ends with SIGTERM, SIGINT, the control command `quit` or, with --until-eof, the end of its
-standard input.
+standard library; DoH needs python3-hpack. It ends with SIGTERM, SIGINT, the control command `quit` or, with
+--until-eof, the end of its standard input.
 """
 
 import argparse

@@ -101,7 +101,7 @@ class DoTClient:
         return self.end == "fin"
 
     def exchange(self, messages):
-        """Sends all messages in one record, returns the answers that came before the connection ended or fell silent."""
+        """Sends all messages in one record; the answers that came before the connection ended or fell silent."""
         self.send(b"".join(wire.frame(message) for message in messages))
         found = []
         while len(found) < len(messages):

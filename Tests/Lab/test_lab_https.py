@@ -52,7 +52,8 @@ def test_answers_and_counters(lab):
 
 @pytest.mark.parametrize("label,status,fields", [
     ("http-503.retry-7", 503, {"retry-after": "7"}), ("http-400", 400, {}), ("http-404", 404, {}),
-    ("http-429.retry-1", 429, {"retry-after": "1"}), ("http-302", 302, {"location": "https://elsewhere.example/dns-query"}),
+    ("http-429.retry-1", 429, {"retry-after": "1"}),
+    ("http-302", 302, {"location": "https://elsewhere.example/dns-query"}),
     ("ctype", 200, {"content-type": "text/html"}), ("age-100", 200, {"age": "100"}),
     ("maxage-5", 200, {"cache-control": "max-age=5"}), ("informational", 200, {}),
 ])
@@ -100,7 +101,8 @@ def test_streams(lab):
 def test_goaway(lab):
     lab.set(delay=30)
     with DoHClient(lab) as client:
-        before, asked, after = client.ask("g1.lab.example", "g.goaway.lab.example", "g2.lab.example", until=lambda: False)
+        before, asked, after = client.ask(
+            "g1.lab.example", "g.goaway.lab.example", "g2.lab.example", until=lambda: False)
         assert client.goaway == (1, http2.NO_ERROR) and client.end == "fin"
         assert before.ended and not asked.fields and not after.fields
     lab.set(delay=0, goaway_after=2)

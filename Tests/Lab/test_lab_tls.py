@@ -112,8 +112,10 @@ def test_resumption_is_seen(lab, version):
 
 
 @pytest.mark.parametrize("options,answers,end", [
-    ({"close_after": 2}, 2, "fin"), ({"close_after": 2, "no_notice": True}, 2, ("cut", "rst")), ({"rst_after": 4}, 4, "rst"),
-    ({"close_idle": 0.1}, 4, "fin"), ({"close_idle": 0.1, "no_notice": True}, 4, "cut"), ({"record_size": 1}, 4, "silent"),
+    ({"close_after": 2}, 2, "fin"), ({"close_after": 2, "no_notice": True}, 2, ("cut", "rst")),
+    ({"rst_after": 4}, 4, "rst"),
+    ({"close_idle": 0.1}, 4, "fin"), ({"close_idle": 0.1, "no_notice": True}, 4, "cut"),
+    ({"record_size": 1}, 4, "silent"),
     ({"drip": 50, "drip_ms": 1}, 4, "silent"), ({"out_of_order": True}, 4, "silent"), ({"silent": True}, 0, "silent"),
     ({"half_close": 2}, 2, ("cut", "fin")), ({"never_read": False}, 4, "silent"),
 ])
