@@ -22,7 +22,11 @@ extension Engine {
             out.upstream.append(.openDatagram(id, upstream: upstream, endpoint))
         } else {
             pools[upstream].streams.append(slot)
-            connections.slots[slot].queryLimit = pool.maxQueries
+            let learned = pools[upstream].learnedQueries ?? 0
+            connections.slots[slot].queryLimit =
+                pool.maxQueries > 0 && learned > 0 ? min(pool.maxQueries, learned) : max(pool.maxQueries, learned)
+            // Until it says otherwise itself.
+            if let known = pools[upstream].knownCapacity { connections.slots[slot].capacity = max(1, known) }
             let unlimited = pool.maxAge <= .zero
             connections.slots[slot].agesAt = now + (unlimited ? .seconds(1 << 32) : jittered(pool.maxAge, down: 20))
             out.upstream.append(.openStream(id, upstream: upstream, endpoint))
@@ -125,6 +129,7 @@ extension Engine {
         forget(slot, reason, into: &out)
         let upstream = connections.slots[slot].upstream
         if reason == .idle { noteOwnIdleClose(upstream) }
+        if reason == .queries && connections.slots[slot].network.isStream { noteOwnQueryClose(upstream) }
         if pools[upstream].wantsPrewarm { wakeUpstream(upstream, at: now) }
     }
 

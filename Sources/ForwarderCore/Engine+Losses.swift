@@ -91,6 +91,7 @@ extension Engine {
             // It closes after so many answers: do not pipeline more than that for a while.
             pools[upstream].pipelineLimit = max(1, min(pools[upstream].pipelineLimit, lost.responses))
             pools[upstream].answersInRow = 0
+            learnQueries(upstream, lost.responses)
         }
         let isEvidence = failure.fault == .upstream || failure.fault == .path
         // A stream that answered before may have been closed for its age; a refusing port is refusing now.
@@ -128,6 +129,25 @@ extension Engine {
         pools[upstream].learnedIdle = floor
         pools[upstream].ownIdleCloses = 0
         out.events.append(.learnedIdle(upstream: upstream, floor))
+    }
+
+    /// The peer ended two streams after about as many answers: the next ones get no more queries than that, and none is
+    /// lost with them.
+    private mutating func learnQueries(_ upstream: Int, _ answers: Int) {
+        let before = pools[upstream].seenAnswers
+        pools[upstream].seenAnswers = answers
+        guard let before, answers <= 2 * before, before <= 2 * answers else { return }
+        pools[upstream].learnedQueries = min(answers, before)
+        pools[upstream].ownQueryCloses = 0
+    }
+
+    /// Now and then a stream may carry more again: the peer may have changed its mind.
+    mutating func noteOwnQueryClose(_ upstream: Int) {
+        guard let learned = pools[upstream].learnedQueries else { return }
+        pools[upstream].ownQueryCloses += 1
+        guard pools[upstream].ownQueryCloses >= 8 else { return }
+        pools[upstream].ownQueryCloses = 0
+        pools[upstream].learnedQueries = learned < 1_000 ? learned + max(1, learned / 4) : nil
     }
 
     /// Now and then the learned limit is tried a little longer: the peer may have changed its mind.

@@ -17,7 +17,7 @@ extension Engine {
     /// The longest that a Retry-After keeps us from an upstream: it must be used again within a minute.
     static let longestRetryAfter = 60
     /// Refusals of one query. Each is a round trip, and each lowers what its connection is given.
-    static let refusalLimit = 32
+    static let refusalLimit = 8
 
     /// The body of a 2xx response to a request.
     /// - Parameters:
@@ -116,6 +116,7 @@ extension Engine {
     ) {
         guard connections.isOpen(connection) else { return }
         connections.slots[Int(connection.slot)].capacity = max(0, streams)
+        pools[connections.slots[Int(connection.slot)].upstream].knownCapacity = streams
         serveWaiting(now: now, into: &out)
     }
 

@@ -77,6 +77,12 @@ struct UpstreamPool {
     /// Pipelining limit learned from a peer that closes after n answers.
     var pipelineLimit: Int
     var answersInRow = 0
+    /// Answers after which the peer was seen to end a stream, and what was made of it; nil = not learned.
+    var seenAnswers: Int?
+    var learnedQueries: Int?
+    var ownQueryCloses = 0
+    /// Streams that the peer allowed at once on its last connection.
+    var knownCapacity: Int?
     /// How long the peer was seen to keep an idle connection.
     var learnedIdle: Interval?
     /// How long the last stream was idle that the peer closed.
