@@ -183,10 +183,13 @@ extension Engine {
             if lost.state == .connecting, hasUntriedAddress(lost.upstream) {
                 return askAgain(attempt, needs, at: .path, now: now, into: &out)
             }
-            // A connection that gave answers and then ends says nothing about the queries that were still under way.
-            let isStale = wasSent && (onReused || lost.responses > 0)
-            let mayRepeat = !needs.contains(.fresh) || lost.responses > 0
-            if isStale && mayRepeat && pools[lost.upstream].settings.pool.retryStale {
+            let retries = pools[lost.upstream].settings.pool.retryStale
+            if retries && wasSent && lost.responses > 0 {
+                // It answered and then ended: that says nothing of the queries that were still under way.
+                pools[lost.upstream].tcp.staleRetries += 1
+                return notLookedAt(attempt, needs.union(.fresh), now: now, into: &out)
+            }
+            if retries && wasSent && onReused && !needs.contains(.fresh) {
                 pools[lost.upstream].tcp.staleRetries += 1
                 return askAgain(attempt, needs.union(.fresh), now: now, into: &out)
             }

@@ -69,7 +69,7 @@ extension Engine {
             // The peer takes no more than it has now; elsewhere, or when one is done, it costs nobody anything.
             connections.slots[slot].capacity = min(
                 connections.slots[slot].capacity, max(1, connections.slots[slot].inFlight - 1))
-            refused(index, now: now, into: &out)
+            notLookedAt(index, attempts.slots[Int(index)].needs, now: now, into: &out)
         } else {
             out.events.append(.requestFailed(upstream: upstream, failure))
             if case .retryAfter(let seconds) = failure {
@@ -84,13 +84,15 @@ extension Engine {
         serveWaiting(now: now, into: &out)
     }
 
-    /// Not looked at, so not sent: counts nowhere but against its own bound, which a peer that only refuses would reach.
-    private mutating func refused(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
+    /// Asks again what the peer did not look at: it was not sent, as it were. Counts nowhere but against its own bound,
+    /// which a peer that only refuses, or answers one query a connection for ever, would reach.
+    mutating func notLookedAt(
+        _ attempt: Int32, _ needs: AttemptNeeds, now: Instant, into out: inout ActionBuffer
+    ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let member = attempts.slots[Int(attempt)].member
-        let needs = attempts.slots[Int(attempt)].needs
         guard queries.slots[query].refusals < Engine.refusalLimit else {
-            return attemptFailed(attempt, .upstream, "request refused again and again", now: now, into: &out)
+            return attemptFailed(attempt, .upstream, "not looked at again and again", now: now, into: &out)
         }
         queries.slots[query].refusals += 1
         queries.slots[query].sendCounts.undo(member, attempts.slots[Int(attempt)].network)
