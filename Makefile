@@ -1,10 +1,10 @@
 # Fleetwing: an index of scripts. `make deps build` on a fresh machine, then `make demo`.
-# Variables: DESTDIR, PREFIX (install); ARGS (run, bench, test).
+# Variables: DESTDIR, PREFIX (install); ARGS (run, bench, test, asan).
 
 PREFIX ?= /usr
 ARGS ?=
 
-.PHONY: all deps build demo run test check bench format install clean
+.PHONY: all deps build demo run test check asan bench format install clean
 
 all: build
 
@@ -26,6 +26,9 @@ test:          ## everything; the last line is the sum
 check: build   ## format, unit, scripts, binaries
 	scripts/check
 
+asan:          ## the Swift tests under the address sanitizer
+	scripts/asan $(ARGS)
+
 bench: build    ## CPU per query, cache hits and misses
 	scripts/deps && scripts/bench $(ARGS)
 
@@ -36,4 +39,4 @@ install:       ## what `make build` made; DESTDIR= PREFIX=/usr
 	scripts/install "$(DESTDIR)" "$(PREFIX)"
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-asan
