@@ -84,8 +84,8 @@ extension Engine {
         serveWaiting(now: now, into: &out)
     }
 
-    /// Asks again what the peer did not look at: it was not sent, as it were. Counts nowhere but against its own bound,
-    /// which a peer that only refuses, or answers one query a connection for ever, would reach.
+    /// Asks again what the peer did not look at: it was not sent, as it were. Counts nowhere but against its own
+    /// bound, which a peer that only refuses, or answers one query a connection for ever, would reach.
     mutating func notLookedAt(
         _ attempt: Int32, _ needs: AttemptNeeds, now: Instant, into out: inout ActionBuffer
     ) {
