@@ -50,12 +50,7 @@ extension Engine {
         memberStates.removeAll(keepingCapacity: true)
         for position in 0..<count {
             let pool = settings.groups[group].members[position]
-            memberStates.append(
-                MemberState(
-                    roundTrip: pools[pool].isDatagram
-                        ? pools[pool].udpLatency.smoothed : pools[pool].tcpLatency.smoothed,
-                    inFlight: pools[pool].inFlight,
-                    isEligible: pools[pool].endpoint != nil && pools[pool].health.isEligible(now)))
+            memberStates.append(pools[pool].memberState(now))
         }
         let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
         if queries.slots[slot].tried & all == all { queries.slots[slot].tried = 0 }
@@ -97,12 +92,11 @@ extension Engine {
     ) {
         let attempt = attempts.open()
         let upstream = settings.groups[Int(queries.slots[slot].question.group)].members[member]
-        let isStream = !pools[upstream].isDatagram || needs.contains(.stream)
         attempts.slots[Int(attempt)].state = .waiting
         attempts.slots[Int(attempt)].query = Int32(slot)
         attempts.slots[Int(attempt)].member = member
         attempts.slots[Int(attempt)].upstream = upstream
-        attempts.slots[Int(attempt)].network = isStream ? pools[upstream].streamTransport : .udp
+        attempts.slots[Int(attempt)].network = pools[upstream].transport(needs)
         attempts.slots[Int(attempt)].needs = needs
         attempts.slots[Int(attempt)].submittedAt = now
         attempts.slots[Int(attempt)].nextOfQuery = queries.slots[slot].firstAttempt
