@@ -219,7 +219,8 @@ import Testing
         (
             "[group.Spare];upstreams = [\"9.9.9.9\"]",
             [
-                "1:8 group name 'Spare' must be 1 to 32 of a-z, 0-9 and -", "1:8 group 'Spare' is never used",
+                "1:8 group name 'Spare' must be 1 to 32 of a-z, 0-9 and -",
+                "1:8 group 'Spare' is never used, and without upstreams the public default servers would be asked",
             ]
         ),
         ("[cache];size = 1048576", ["2:8 'cache.size' needs a unit: 1048576 -> \"1048576B\" (= \"1MiB\")"]),
@@ -270,6 +271,15 @@ import Testing
             #expect(other.errorCount == 0 && other.problems.count == 1)
             #expect(other.settings?.upstreams.flatMap(\.endpoints).map(\.address.description) == ["192.0.2.2"])
         }
+    }
+
+    @Test func anUnusedGroupNeverMeansThePublicServers() {
+        let table = "[group.spare]\nupstreams = [\"10.0.0.1\"]\n"
+        let alone = load(table)
+        #expect(alone.settings == nil && alone.errorCount == 1)
+        #expect(rendered(alone).contains("group 'spare' is never used, and without upstreams the public"))
+        let other = load("upstreams = [\"192.0.2.2\"]\n" + table)
+        #expect(other.settings != nil && other.errorCount == 0 && other.problems.count == 1)
     }
 
     @Test func everyMistakeIsTold() {

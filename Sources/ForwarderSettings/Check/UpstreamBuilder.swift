@@ -53,8 +53,7 @@ struct UpstreamBuilder {
         for table in tables where table.slot.hasPrefix("group.") && table.slot != "group.default" {
             let name = String(table.slot.dropFirst("group.".count))
             for member in group(name).members { named.insert(upstreams[member].settings.name) }
-            problems.append(
-                SettingsProblem("group '\(name)' is never used", from: table.origin, severity: .warning))
+            reportUnused(group: name, table.origin)
         }
         upstreams = used
         for upstream in defined where !named.contains(upstream.settings.name) { reportUnused(upstream) }
@@ -62,6 +61,18 @@ struct UpstreamBuilder {
 
     /// Somebody who wrote an upstream must not have the names he asks for go to public servers instead, over a warning
     /// that nobody reads: then it is an error.
+    private mutating func reportUnused(group name: String, _ origin: Origin) {
+        guard usesEmbedded else {
+            return problems.append(
+                SettingsProblem("group '\(name)' is never used", from: origin, severity: .warning))
+        }
+        problems.append(
+            SettingsProblem(
+                "group '\(name)' is never used, and without upstreams the public default servers would be asked",
+                from: origin, help: "write its members into upstreams = [...] or [group.default]"))
+    }
+
+    /// The same of an upstream.
     private mutating func reportUnused(_ upstream: Built) {
         let name = upstream.settings.name
         if usesEmbedded {
