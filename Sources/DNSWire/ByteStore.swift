@@ -137,10 +137,6 @@
         // Safety: checked above; the store is borrowed for the whole call.
         return try unsafe body(Span(_unsafeElements: buffer))
     }
-
-    /// Asks the processor to fetch the line at `offset`; a hint without effect on values.
-    @inlinable @inline(__always)
-    public func touch(_ offset: Int) -> UInt8 { self[offset] }
 }
 
 // Safety: a noncopyable owner of plain bytes; whoever holds it holds all of it.

@@ -60,7 +60,6 @@ public struct UpstreamSettings: Sendable, Equatable {
     public var hostName: [UInt8] = []
     /// The port that goes with resolved addresses.
     public var port: UInt16 = 53
-    public var weight = 1
     public var pool = PoolSettings()
     public init(name: String, endpoints: [Endpoint], transport: UpstreamTransport) {
         self.name = name

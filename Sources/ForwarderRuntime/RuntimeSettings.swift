@@ -23,8 +23,6 @@ public struct RuntimeSettings: Sendable, Equatable {
     public var workers = 1
     public var udpReceiveBuffer = 4 << 20
     public var udpBatch = 32
-    /// Octets that a client's datagram may have.
-    public var udpPayload = 1232
     /// Over all workers.
     public var tcpMaxClients = 1024
     public var tcpIdleTimeout = Interval.seconds(10)

@@ -76,7 +76,6 @@ struct SettingsMapping {
         runtime.workers = server.workers
         runtime.udpReceiveBuffer = server.udpReceiveBuffer
         runtime.udpBatch = server.udpBatch
-        runtime.udpPayload = server.udpPayload
         runtime.tcpMaxClients = server.tcpMaxClients
         runtime.tcpIdleTimeout = interval(server.tcpIdleTimeout)
         runtime.tcpMaxPipelined = server.tcpMaxPipelined
@@ -103,7 +102,6 @@ struct SettingsMapping {
             name: upstream.name, endpoints: upstream.endpoints.map(endpoint), transport: transport)
         mapped.hostName = wireForm(upstream.hostName)
         mapped.port = upstream.port
-        mapped.weight = upstream.weight
         mapped.pool = pool(upstream.pool)
         return mapped
     }

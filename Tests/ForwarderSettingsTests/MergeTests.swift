@@ -87,17 +87,16 @@ import Testing
             [[upstream]]
             name = "c"
             url = "10.0.0.3"
-            weight = 7
             """)
         #expect(rendered(outcome) == "")
         let settings = try #require(outcome.settings)
         let seen = settings.upstreams.map {
-            "\($0.name) \($0.pool.maxConnections) \($0.pool.idleTimeout) \($0.pool.prewarm) \($0.weight)"
+            "\($0.name) \($0.pool.maxConnections) \($0.pool.idleTimeout) \($0.pool.prewarm)"
         }
         #expect(
             seen == [
-                "a 20 600.0 seconds 2 1", "b 2 900.0 seconds 0 1", "c 3 420.0 seconds 2 7",
-                "10-0-0-4 3 420.0 seconds 2 1", "10-0-0-4-2 3 420.0 seconds 2 1",
+                "a 20 600.0 seconds 2", "b 2 900.0 seconds 0", "c 3 420.0 seconds 2",
+                "10-0-0-4 3 420.0 seconds 2", "10-0-0-4-2 3 420.0 seconds 2",
             ])
         #expect(settings.server.workers == 2, "auto yields to the smallest pool")
     }

@@ -207,6 +207,12 @@ import Testing
             ]
         ),
         (
+            "upstreams = [\"a\"];[[upstream]];name = \"a\";url = \"192.0.2.1\";weight = 5",
+            [
+                "5:10 'upstream.weight' is not supported yet"
+            ]
+        ),
+        (
             "[group.default];strategy = \"fast\"",
             [
                 "2:12 'group.default.strategy' must be one of fastest, ordered, round-robin, random, got \"fast\""

@@ -120,7 +120,6 @@ struct UpstreamBuilder {
             return
         }
         var upstream = make(url, text, slot: slot, name: name, origin)
-        upstream.weight = checked.integer(slot + ".weight", fallback: "upstream.weight")
         upstream.pool = pool
         let twin = defined.first { $0.url == url && $0.settings.endpoints == upstream.endpoints }
         if let twin {

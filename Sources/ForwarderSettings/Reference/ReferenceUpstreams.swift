@@ -93,7 +93,7 @@ extension Reference {
         ReferenceKey(
             "upstream.addresses", .list(), "[]",
             "ADDR[:PORT], more of them for this one upstream, beside that of the URL."),
-        ReferenceKey("upstream.weight", .integer(1...1000), "1", "For strategy = \"weighted\"."),
+        .later("upstream.weight", .integer(1...1000), "1", "For strategy = \"weighted\".", off: "1"),
         ReferenceKey(
             "upstream.verify", .word(["strict", "off"]), #""strict""#,
             "Check certificate and name (RFC 8310); off is warned about at every start."),

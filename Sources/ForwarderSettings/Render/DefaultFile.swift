@@ -64,7 +64,6 @@ enum DefaultFile {
         #pins = []                      # "sha256/BASE64" of public keys; one must match, on top of verify
         #ca = ""                        # empty = tls.ca
         #http_method = "POST"           # POST | GET; for https:// only
-        #weight = 1
         #[upstream.pool]                # any key of [pool]
         #max_connections = 20
 

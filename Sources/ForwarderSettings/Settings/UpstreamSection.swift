@@ -39,7 +39,6 @@ extension Settings {
         public internal(set) var port: UInt16 = 53
         /// nil for udp and tcp.
         public internal(set) var security: Security?
-        public internal(set) var weight = 1
         public internal(set) var pool = Pool()
     }
 
