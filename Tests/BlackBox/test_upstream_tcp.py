@@ -5,27 +5,8 @@ import time
 import pytest
 
 import wire
-from clients import UDPClient, addresses, read
-
-
-def right(response, name):
-    return response is not None and response.rcode() == 0 and addresses(response) == [wire.address4(name)]
-
-
-def burst(stack, prefix, count, seconds=6):
-    """Sends `count` queries at once; how many got their right answer, and the time of the last one."""
-    begin, good, last = time.monotonic(), 0, 0.0
-    with UDPClient(stack.port) as client:
-        for i in range(count):
-            client.send(wire.make_query(f"{prefix}{i}.lab.example", ident=i + 1))
-        for _ in range(count):
-            answer = client.receive(seconds)
-            if answer is None:
-                break
-            response = read(answer)
-            good += right(response, f"{prefix}{response.id - 1}.lab.example")
-            last = time.monotonic() - begin
-    return good, last
+from bursts import burst, right
+from clients import UDPClient, read
 
 
 @pytest.mark.parametrize("options,connections", [

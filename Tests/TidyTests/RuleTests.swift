@@ -160,7 +160,7 @@ private let core = "Sources/ForwarderCore/Sample.swift"
             [
                 Sample(core, "func a() { fatalError(\"H9\") }\n", finds: [1]),
                 Sample("Tests/A/B.swift", "func a() { fatalError() }\n", finds: []),
-                Sample(core, "// wait for nowhere\nlet name = \"\(long)\"\n", finds: []),
+                Sample(core, "// wait for " + "nowhere\nlet name = \"\(long)\"\n", finds: []),
             ], of: unfinished)
     }
 

@@ -29,7 +29,7 @@ func unfinished(_ file: SourceText) -> [Finding] {
     }
 }
 
-/// "for nowhere" is not a mark.
+/// A longer word that begins like a mark is none.
 private func isPartOfWord(_ phrase: String, in line: String) -> Bool {
     guard let range = line.firstRange(of: phrase) else { return true }
     let isLetterBefore = range.lowerBound > line.startIndex && line[line.index(before: range.lowerBound)].isLetter
