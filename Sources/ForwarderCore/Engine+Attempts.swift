@@ -213,7 +213,6 @@ extension Engine {
         attempts.slots[index].messageID = id
         attempts.slots[index].state = .sent
         attempts.slots[index].sentAt = now
-        attempts.slots[index].onReused = connections.slots[slot].responses > 0
         attempts.slots[index].hasEDNS = !queries.slots[Int(attempts.slots[index].query)].avoidsEDNS
         attempts.slots[index].caseBits = caseBits(attempt)
         setTimeout(attempt, now)

@@ -166,7 +166,6 @@ extension Engine {
         into out: inout ActionBuffer
     ) {
         let index = Int(attempt)
-        let onReused = attempts.slots[index].onReused
         let needs = attempts.slots[index].needs
         if attempts.slots[index].isTimedOut {
             // It was given up already; only its answer was awaited.
@@ -188,10 +187,6 @@ extension Engine {
                 // It answered and then ended: that says nothing of the queries that were still under way.
                 pools[lost.upstream].tcp.staleRetries += 1
                 return notLookedAt(attempt, needs.union(.fresh), now: now, into: &out)
-            }
-            if retries && wasSent && onReused && !needs.contains(.fresh) {
-                pools[lost.upstream].tcp.staleRetries += 1
-                return askAgain(attempt, needs.union(.fresh), now: now, into: &out)
             }
         } else if !needs.contains(.fresh) {
             // An ICMP error may be a middlebox's, or meant for an old query: once more from another socket.

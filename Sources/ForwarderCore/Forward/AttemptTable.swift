@@ -55,8 +55,6 @@ struct Attempt {
     var isQueued = false
     /// The local send queue was full: send again at `timeoutAt`, at nobody's cost.
     var wasUnsent = false
-    /// The connection had answered before, so losing it means little.
-    var onReused = false
     // Lists: of the query, of the connection.
     var nextOfQuery: Int32 = -1
     var nextOnConnection: Int32 = -1

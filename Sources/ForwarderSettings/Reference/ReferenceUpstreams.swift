@@ -56,7 +56,8 @@ extension Reference {
         ReferenceKey("pool.max_waiters", .integer(0...100_000), "1000", "Queries that may wait for a place."),
         ReferenceKey(
             "pool.retry_stale", .boolean, "true",
-            "A query lost with a reused connection is sent again at once, once."),
+            "A query lost with a connection that gave answers is sent again at once and counts as no attempt, 8 "
+                + "times at most."),
         ReferenceKey(
             "pool.udp_max_age", .duration("1s", "1h"), #""15s""#, "Then a UDP socket, and so its port, is replaced."),
         ReferenceKey("pool.udp_max_queries", .integer(1...1_000_000), "32", "The same after so many queries."),
