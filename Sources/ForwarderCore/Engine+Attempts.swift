@@ -63,7 +63,8 @@ extension Engine {
             if !candidates.isEmpty { break }
         }
         guard !candidates.isEmpty else { return nil }
-        return strategies[group].choose(candidates, among: memberStates, random: &random)
+        return strategies[group].choose(
+            candidates, among: memberStates, nameHash: queries.slots[slot].question.nameHash, now: now, random: &random)
     }
 
     /// Members that this query must not go to again: three sendings are enough, one wait for a place too.

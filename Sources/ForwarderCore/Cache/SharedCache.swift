@@ -10,9 +10,12 @@ import Synchronization
 
 /// How a lookup ended.
 public enum CacheLookup: Sendable {
-    /// The reply was written.
-    case answered(AnswerKind)
-    case miss
+    /// The reply was written. `isDue`: it is popular and in the last part of its TTL, to be refreshed; said once.
+    case answered(AnswerKind, isDue: Bool)
+    /// A stale reply was written, for asking has failed a moment ago.
+    case stale(AnswerKind)
+    /// Nothing fresh is kept. `hasStale`: `answerStale` would find something.
+    case miss(hasStale: Bool)
 }
 
 /// Counters of the cache, summed over its shards.
@@ -71,7 +74,7 @@ public final class SharedCache: Sendable {
         _ question: Question, name: borrowing ByteStore, nameOffset: Int, now: Instant, turn: UInt32,
         writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer
     ) -> CacheLookup {
-        if shards.isEmpty { return .miss }
+        if shards.isEmpty { return .miss(hasStale: false) }
         let seconds = now.seconds
         let key = CacheKey(question, nameOffset: nameOffset)
         // With DO the denial would need the proofs of the name itself. The root is never a name above (RFC 8020 2).
@@ -87,16 +90,28 @@ public final class SharedCache: Sendable {
             if own != nil || looksAbove { return own }
             return cache.answerFailure(key, name: name, now: seconds, writer: writer, to: query, into: &out)
         }
-        if let first { return .answered(first) }
-        guard looksAbove else { return .miss }
+        if let first { return .answered(first, isDue: false) }
+        guard looksAbove else { return .miss(hasStale: false) }
         if denyFromAbove(question, key, name: name, now: seconds, writer: writer, to: query, into: &out) {
-            return .answered(.nameError)
+            return .answered(.nameError, isDue: false)
         }
         let failure: AnswerKind? = shard.cache.withLock { cache in
             cache.answerFailure(key, name: name, now: seconds, writer: writer, to: query, into: &out)
         }
-        return failure.map { .answered($0) } ?? .miss
+        return failure.map { .answered($0, isDue: false) } ?? .miss(hasStale: false)
     }
+
+    /// Writes the reply from an answer that has ended, not longer ago than `cache.stale`: TTLs of `cache.stale_ttl`,
+    /// extended error 3 (19 for an NXDOMAIN). nil when none is kept.
+    public func answerStale(
+        _ question: Question, name: borrowing ByteStore, nameOffset: Int, now: Instant, turn: UInt32,
+        writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer
+    ) -> AnswerKind? {
+        nil
+    }
+
+    /// Failures that were kept up to now count no more: the network or an upstream is back.
+    public func forgetFailures(now: Instant) {}
 
     /// Keeps a packed answer (of `AnswerPacker.scratch`) if its lifetime is not 0.
     public func store(
