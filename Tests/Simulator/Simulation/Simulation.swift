@@ -1,261 +1,235 @@
-// One random world: three upstreams that lose, delay, repeat, forge, truncate and close; clients that ask.
+// One random world: upstreams that lose, delay, repeat, forge, truncate, close, die and come back; a network that
+// changes, a machine that sleeps; clients that ask.
 //
 // Everything comes from the seed. What must hold: each query is answered exactly once within its deadline, never with
-// anything but what its question leads to, never over the ceiling (the World looks at that), and in the end the
-// engine rests.
+// anything but what its question leads to, never over the ceiling (the World looks at that); queries are conserved; in
+// fair weather all is well again soon; and in the end the engine rests. This file is the loop; what upstreams do stands
+// in Simulation+Upstreams, what happens to the machine in Simulation+Weather, who looks in Simulation+Judge.
 
 import ForwarderCore
 
 /// One run with one seed.
-final class Simulation {
-    private enum Event {
-        case ask(question: Int, client: UInt16)
-        case deliver([UInt8], ConnectionID)
+public final class Simulation {
+    enum Event {
+        case ask(Int)
+        case reply(OutQuery, Bending)
         case lose(ConnectionID, TransportFailure)
         case connect(ConnectionID)
         case failSend(OutQuery, TransportFailure)
-        /// Our own machine has no ports, or has them again.
-        case openFailure(TransportFailure?)
-    }
-    /// How often, in percent, an upstream does what.
-    private struct Character {
-        var loss: Int, twice: Int, forged: Int, otherQuestion: Int, truncated: Int, failing: Int, closing: Int
-        var cut: Int, folding: Int
-        var delay: Int
-        /// Seconds from the start in which it says nothing at all.
-        var silence: Range<Double>
+        case failRequest(OutQuery, RequestFailure)
+        case capacity(ConnectionID, Int)
+        case retire(ConnectionID)
+        case hear(ConnectionID)
+        case idle(ConnectionID)
+        case happen(Int)
+        /// Something on the wire; lost with the network that it was on.
+        indirect case wire(epoch: Int, Event)
     }
 
-    static let poison: [UInt8] = [203, 0, 113, 66]
-    private(set) var problems: [String] = []
-    private(set) var answers = 0
-    private(set) var serverFailures = 0
-    private var chance: SplitMix
-    private let world: World
-    private var characters: [Character] = []
-    private var events: [(at: Instant, order: Int, event: Event)] = []
-    private var order = 0
-    private var handled = 0
-    private var connecting: Set<ConnectionID> = []
-    private var questions: [TestQuestion] = []
+    /// An answer that an upstream gave.
+    struct Issue {
+        var question: Int
+        var at: Instant
+        /// Seconds that it may be kept.
+        var life: UInt32
+    }
 
-    init(seed: UInt64) throws {
-        chance = SplitMix(seed)
-        var settings = ScenarioSettings()
-        let strategies = ["ordered", "round-robin", "random", "fastest"]
-        try settings.set("strategy", [strategies[Int(chance.next() % 4)]])
-        try settings.set("explore", ["5"])
-        try settings.set("max_connections", ["\(1 + chance.next() % 6)"])
-        try settings.set("pool_max_inflight", ["\(1 + chance.next() % 8)"])
-        try settings.set("udp_max_queries", ["\(1 + chance.next() % 32)"])
-        try settings.set("prewarm", ["\(chance.next() % 2)"])
-        try settings.set("cookies", [chance.chance(50) ? "yes" : "no"])
-        try settings.set("case_randomization", [chance.chance(50) ? "udp" : "off"])
-        try settings.set("cache_size", [chance.chance(70) ? "1048576" : "0"])
-        try settings.set("coalesce", [chance.chance(80) ? "yes" : "no"])
-        // With fewer members than sendings, two of one question may lie on one connection.
-        let members = 1 + chance.next() % 3
-        for index in 1...members {
-            try settings.set("upstream", ["192.0.2.\(index)", chance.chance(65) ? "udp" : "tcp"])
-        }
-        world = World(settings: try settings.engineSettings(), seed: seed)
+    /// The most turns of the loop at one instant.
+    private static let turnLimit = 5_000
+    static let firstPort = 1_000
+
+    let plan: SimulationPlan
+    let world: World
+    var chance: SplitMix
+    var queue = EventQueue<Event>()
+    /// How long the machine has slept so far: events count waking time.
+    var slept = Interval.zero
+    var epoch = 0
+    var hasOutage = false
+    var isFair = false
+    var isStopped = false
+    /// The last sleep, in the world's time.
+    var lastSleep: (from: Instant, to: Instant) = (World.beginning, World.beginning)
+    var questionNumbers: [[UInt8]: Int] = [:]
+    var issues: [Issue] = []
+    /// RCODEs that upstreams answered a question with, as bits.
+    var toldErrors: [UInt32]
+    /// The newest stamp that a client was given, by question, DO and CD.
+    var given: [Int]
+    var ledger: SendLedger
+    /// Answers on each stream, for those that end after a number of them.
+    var streamAnswers: [ConnectionID: Int] = [:]
+    var looked = 0
+    var askedCount = 0
+    var firstRecovery: Instant?
+    private var found: [String] = []
+    /// Lines that tell what happens; nil = nobody wants to know.
+    public var log: ((String) -> Void)?
+
+    /// Answers with data or a denial.
+    public internal(set) var answers = 0
+    public internal(set) var serverFailures = 0
+    /// How often a client got a stale answer.
+    public internal(set) var staleAnswers = 0
+    public var problems: [String] { found + world.problems }
+    public var queriesSent: Int { world.sentCount }
+
+    public init(seed: UInt64) {
+        plan = SimulationPlan(seed: seed)
+        chance = SplitMix(seed ^ 0x5eed_5eed_5eed_5eed)
+        world = World(settings: plan.settings, seed: seed)
         world.connectsAtOnce = false
-        for _ in 0..<3 {
-            characters.append(
-                Character(
-                    loss: Int(chance.next() % 30), twice: 5, forged: Int(chance.next() % 5),
-                    otherQuestion: Int(chance.next() % 5), truncated: Int(chance.next() % 15), failing: 3,
-                    closing: Int(chance.next() % 6), cut: Int(chance.next() % 4), folding: Int(chance.next() % 4),
-                    delay: 1 + Int(chance.next() % (chance.chance(10) ? 2_500 : 200)),
-                    silence: chance.chance(20) ? 1.0..<4.5 : 0.0..<0.0))
+        toldErrors = [UInt32](repeating: 0, count: plan.questions.count)
+        given = [Int](repeating: -1, count: plan.questions.count * 4)
+        ledger = SendLedger(
+            questions: plan.questions.count, upstreams: plan.settings.upstreams.count,
+            life: plan.settings.queryDeadline, joins: plan.settings.coalesce)
+        issues.reserveCapacity(1_024)
+        for (number, question) in plan.questions.enumerated() {
+            questionNumbers[question.name + [UInt8(question.type)]] = number
         }
-        let span: UInt64 = chance.chance(30) ? 50 : 8_000
-        for index in 0..<16 {
-            let name = try TestName("name\(index).zone\(index % 3).example.")
-            for type: UInt16 in [1, 28] { questions.append(TestQuestion(name: name, type: type)) }
-        }
-        for index in 0..<60 {
-            let at = world.now + .milliseconds(Int64(chance.next() % span))
-            schedule(at, .ask(question: Int(chance.next() % UInt64(questions.count)), client: UInt16(1_000 + index)))
-        }
-        if chance.chance(20) {
-            let from = world.now + .milliseconds(Int64(chance.next() % 3_000))
-            schedule(from, .openFailure(chance.chance(50) ? .noPorts : .noDescriptors))
-            schedule(from + .milliseconds(1 + Int64(chance.next() % 800)), .openFailure(nil))
-        }
+        for (number, ask) in plan.asks.enumerated() { queue.schedule(ask.at, .ask(number)) }
+        for (number, happening) in plan.happenings.enumerated() { queue.schedule(happening.at, .happen(number)) }
     }
 
-    private func schedule(_ at: Instant, _ event: Event) {
-        order += 1
-        events.append((at, order, event))
+    /// What every upstream of the plan may never be believed.
+    static func poison(_ type: UInt16) -> [UInt8] {
+        let octets: [UInt8] = [203, 0, 113, 66]
+        return type == 28 ? octets + octets + octets + octets : type == 16 ? [4] + octets : octets
     }
 
-    func run() {
+    // MARK: The loop
+
+    public func run() {
+        if log != nil { tellPlan() }
         notice()
         var turns = 0
+        let last = (plan.asks.map(\.at) + plan.happenings.map(\.at)).max() ?? world.now
+        let rest = restTime
         while true {
-            turns += 1
-            if turns > 20_000 { return problems.append("the run does not end") }
-            let next = events.indices.min { (events[$0].at, events[$0].order) < (events[$1].at, events[$1].order) }
-            let target = next.map { events[$0].at } ?? world.now + .seconds(6)
-            let (sent, opened) = (world.outQueries.count, world.openedSockets)
-            world.advance(to: target) { world.outQueries.count != sent || world.openedSockets != opened }
-            notice()
-            if world.now < target { continue }
-            guard let next else {
-                if world.outQueries.count == sent && events.isEmpty { break }
-                continue
+            let before = world.now
+            let event = queue.next.map { $0 + slept }
+            guard let target = [event, world.nextDeadline].compactMap({ $0 }).min(), target <= last + slept + rest else {
+                break
             }
-            // `notice` only appends, so the index still holds.
-            perform(events.remove(at: next).event)
+            if target == event { performNext() } else { world.jump(to: target) }
             notice()
+            turns = world.now == before ? turns + 1 : 0
+            if turns > Simulation.turnLimit { return report("the run does not go on at \(world.elapsed)") }
+            if problems.count > 50 { break }
         }
+        world.jump(to: last + slept + rest)
+        notice()
         judge()
     }
 
-    private func perform(_ event: Event) {
-        switch event {
-        case .ask(let question, let port): ask(questions[question], port)
-        case .deliver(let bytes, let connection): world.deliver(bytes, on: connection)
-        case .lose(let connection, let failure): world.lose(connection, failure)
-        case .connect(let connection): world.connect(connection)
-        case .failSend(let query, let failure):
-            if let attempt = query.attempt { world.failSend(attempt, failure) }
-        case .openFailure(let failure): world.openFailure = failure
-        }
-    }
+    /// How long the engine is looked at after the last event: until every idle limit has passed, unless it goes on by
+    /// itself.
+    private var restTime: Interval { plan.settings.health.mode == .active ? .seconds(15) : .seconds(330) }
 
-    private func ask(_ question: TestQuestion, _ port: UInt16) {
-        var message = TestMessage()
-        message.id = UInt16(truncatingIfNeeded: chance.next())
-        message.flags = 0x0100
-        let wire = question.name.wire.map { chance.chance(30) && $0 >= 97 && $0 <= 122 ? $0 - 32 : $0 }
-        message.questions = [TestQuestion(name: TestName(wire: wire), type: question.type)]
-        if chance.chance(50) { message.opt = TestOPT() }
-        let isStream = chance.chance(20)
-        let client = Client(
-            endpoint: Endpoint(address: NetworkAddress(ipv4: 0x0a00_0001 + UInt32(port % 5)), port: port),
-            path: isStream ? .stream(slot: UInt32(port), generation: 1) : .datagram(listener: 0, local: nil))
-        _ = world.ask(message.encoded(), from: client)
-    }
-
-    /// Gives each new upstream query and each new stream its fate.
-    private func notice() {
-        while handled < world.outQueries.count {
-            decide(world.outQueries[handled])
-            handled += 1
-        }
-        let fresh = world.connections.filter { $0.value.isConnecting && !connecting.contains($0.key) }.keys
-        for id in fresh.sorted(by: { $0.raw < $1.raw }) {
-            connecting.insert(id)
-            let delay = Interval.milliseconds(1 + Int64(chance.next() % 100))
-            switch chance.next() % 20 {
-            case 0: schedule(world.now + delay, .lose(id, .refused))
-            case 1: break
-            default: schedule(world.now + delay, .connect(id))
-            }
-        }
-    }
-
-    private func decide(_ query: OutQuery) {
-        let character = characters[query.upstream]
-        let isStream = query.network == "tcp"
-        let at = world.now + .milliseconds(1 + Int64(chance.next() % UInt64(character.delay)))
-        if chance.chance(character.closing) {
-            let reasons: [TransportFailure] = isStream ? [.reset, .closedByPeer] : [.refused]
-            schedule(at, .lose(query.connection, reasons[Int(chance.next() % UInt64(reasons.count))]))
-        }
-        guard let question = query.message.questions.first, !character.silence.contains(world.elapsed) else { return }
-        if !isStream && chance.chance(2) {
-            schedule(world.now, .failSend(query, chance.chance(80) ? .noBuffers : .messageTooLong))
+    /// The next event, or those of the next millisecond as one wakeup.
+    private func performNext() {
+        guard plan.batches, let first = queue.next else {
+            if let at = queue.next { world.setClock(at + slept) }
+            if let event = queue.take() { perform(event) }
             return
         }
-        if !isStream && chance.chance(character.forged) {
-            var forged = Simulation.answer(to: query.message, question)
-            forged.id ^= 0x5555
-            forged.answer = [TestRecord(owner: question.name, type: 1, ttl: 60, rdata: Simulation.poison)]
-            schedule(world.now + .milliseconds(1), .deliver(forged.encoded(), query.connection))
-        }
-        if chance.chance(isStream ? 5 : character.loss) { return }
-        var reply = Simulation.answer(to: query.message, question)
-        if !isStream && chance.chance(character.otherQuestion) {
-            let other = questions[Int(chance.next() % UInt64(questions.count))]
-            if other.folded != question.folded { reply = Simulation.answer(to: query.message, other) }
-        }
-        if chance.chance(character.failing) {
-            reply.answer = []
-            reply.authority = []
-            reply.rcode = 2
-        }
-        if !isStream && chance.chance(character.truncated) {
-            reply.flags |= 0x0200
-            reply.answer = []
-        }
-        if chance.chance(character.folding) { reply.questions = reply.questions.map(\.folded) }
-        var octets = reply.encoded()
-        if chance.chance(character.cut) { octets.removeLast(1 + Int(chance.next() % UInt64(octets.count))) }
-        schedule(at, .deliver(octets, query.connection))
-        if chance.chance(character.twice) {
-            schedule(at + .milliseconds(Int64(chance.next() % 50)), .deliver(octets, query.connection))
+        world.batch {
+            var count = 0
+            while count < 8, let at = queue.next, at - first <= .milliseconds(1) {
+                world.setClock(at + slept)
+                if let event = queue.take() { perform(event) }
+                count += 1
+            }
         }
     }
 
-    /// What every honest upstream says to a question: it follows from the name alone.
-    private static func answer(to query: TestMessage, _ question: TestQuestion) -> TestMessage {
-        var reply = TestMessage()
-        reply.id = query.id
-        reply.flags = 0x8180
-        reply.questions = [question]
-        if query.opt != nil { reply.opt = TestOPT() }
-        let (rcode, rdata) = truth(question)
-        reply.rcode = rcode
-        if let rdata {
-            reply.answer = [TestRecord(owner: question.name, type: question.type, ttl: 5, rdata: rdata)]
-        } else {
-            // ns.example. admin.example. as bare labels, and five numbers of which MINIMUM is 3.
-            let soa: [UInt8] = [2, 110, 115, 0, 1, 97, 0] + [UInt8](repeating: 0, count: 19) + [3]
-            reply.authority = [TestRecord(owner: TestName(wire: [0]), type: 6, ttl: 4, rdata: soa)]
-        }
-        return reply
+    /// What goes over the network is lost when that changes.
+    func schedule(_ after: Interval, _ event: Event) {
+        queue.schedule(awake + after, .wire(epoch: epoch, event))
     }
 
-    private static func truth(_ question: TestQuestion) -> (UInt16, [UInt8]?) {
-        let sum = question.name.folded.wire.reduce(UInt32(17)) { $0 &* 31 &+ UInt32($1) }
-        if sum % 7 == 0 { return (3, nil) }
-        if question.type == 28 && sum % 3 == 0 { return (0, nil) }
-        let octets = TestRecord.bigEndian(sum)
-        return (0, question.type == 28 ? octets + octets + octets + octets : octets)
+    /// Waking time.
+    var awake: Instant { Instant(nanoseconds: (world.now - slept.asInstant).nanoseconds) }
+
+    private func perform(_ event: Event) {
+        switch event {
+        case .ask(let number): ask(number)
+        case .happen(let number): happen(plan.happenings[number].what)
+        case .wire(let sent, let event): if sent == epoch { arrive(event) }
+        default: arrive(event)
+        }
     }
 
-    /// The accounts at the end.
-    private func judge() {
-        problems += world.problems
-        let limit = world.settings.queryDeadline + .milliseconds(50)
-        for (port, exchange) in world.exchanges.sorted(by: { $0.key < $1.key }) {
-            guard let at = exchange.answeredAt, let bytes = exchange.answers.first else {
-                problems.append("client \(port) was never answered")
-                continue
-            }
-            if at - exchange.sentAt > limit {
-                problems.append("client \(port) waited \((at - exchange.sentAt).inMilliseconds) ms")
-            }
-            guard let message = try? TestMessage(bytes), let question = message.questions.first else { continue }
-            answers += 1
-            if message.rcode == 2 {
-                serverFailures += 1
-                continue
-            }
-            let (rcode, rdata) = Simulation.truth(question)
-            if message.rcode != rcode || message.answer.map(\.rdata) != (rdata.map { [$0] } ?? []) {
-                problems.append("client \(port) was told a wrong thing: \(message.summary)")
-            }
+    private func arrive(_ event: Event) {
+        switch event {
+        case .ask, .happen, .wire: break
+        case .reply(let query, let bending): reply(query, bending)
+        case .lose(let id, let failure):
+            tell("\(id) lost: \(failure)")
+            world.lose(id, failure)
+        case .connect(let id):
+            tell("\(id) connected")
+            connected(id)
+        case .failSend(let query, let failure):
+            guard let attempt = query.attempt else { return }
+            tell("#\(query.number) not sent: \(failure)")
+            if let number = number(of: query) { ledger.noteUndone(number, query) }
+            world.failSend(attempt, failure)
+        case .failRequest(let query, let failure):
+            tell("#\(query.number) request failed: \(failure)")
+            if failure == .refused, let number = number(of: query) { ledger.noteUndone(number, query) }
+            query.isAnswered = true
+            world.failRequest(query, failure)
+        case .capacity(let id, let streams): world.setCapacity(streams, of: id)
+        case .retire(let id):
+            tell("\(id) takes no more requests")
+            world.retire(id)
+        case .hear(let id): world.hear(id)
+        case .idle(let id): endIfIdle(id)
         }
-        if world.engine.inFlightCount != 0 { problems.append("\(world.engine.inFlightCount) queries are left") }
-        for pool in world.engine.poolStatistics() where pool.inFlight != 0 || pool.waiters != 0 {
-            problems.append("\(pool.upstream) \(pool.network): \(pool.inFlight) in flight, \(pool.waiters) wait")
-        }
-        world.advance(to: world.now + .seconds(7_200))
-        problems += world.problems.filter { !problems.contains($0) }
-        if !world.connections.isEmpty { problems.append("\(world.connections.count) sockets open after two hours") }
     }
+
+    /// Looks at what the engine did: queries undone, clients answered, queries and streams that need a fate.
+    private func notice() {
+        for query in world.undone { if let number = number(of: query) { ledger.noteUndone(number, query) } }
+        world.undone.removeAll(keepingCapacity: true)
+        while looked < world.answered.count {
+            look(at: world.answered[looked])
+            looked += 1
+        }
+        // Deciding only schedules, so nothing is appended meanwhile.
+        for query in world.outQueries { decide(query) }
+        world.outQueries.removeAll(keepingCapacity: true)
+        for id in world.opened { decideConnect(id) }
+        world.opened.removeAll(keepingCapacity: true)
+        for id in world.probes { decideProbe(id) }
+        world.probes.removeAll(keepingCapacity: true)
+        world.events.removeAll(keepingCapacity: true)
+    }
+
+    /// The number of the question that a query asks; nil for questions of the engine's own.
+    func number(of query: OutQuery) -> Int? {
+        guard let question = query.message.questions.first else { return nil }
+        return questionNumbers[question.name.folded.wire + [UInt8(truncatingIfNeeded: question.type)]]
+    }
+
+    // MARK: Words
+
+    func report(_ problem: String) {
+        tell("PROBLEM: \(problem)")
+        if found.count < 100 { found.append(problem) }
+    }
+
+    func tell(_ line: @autoclosure () -> String) {
+        guard let log else { return }
+        let milliseconds = (world.now - world.start).inMilliseconds
+        let text = String(milliseconds % 1_000 + 1_000).dropFirst()
+        log("\(milliseconds / 1_000).\(text)  \(line())")
+    }
+}
+
+extension Interval {
+    /// As far after zero.
+    var asInstant: Instant { Instant(nanoseconds: nanoseconds) }
 }
