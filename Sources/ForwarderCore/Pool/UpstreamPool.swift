@@ -65,8 +65,19 @@ struct UpstreamPool {
 
     var udpLatency = LatencyEstimate()
     var tcpLatency = LatencyEstimate()
-    var health = UpstreamHealth()
+    var health: UpstreamHealth
+    /// Queries beyond one for each of a client: sent again, hedged, refreshed.
+    var extras = ExtraBudget()
     var inFlight = 0
+    /// When the first query was sent since anything was heard.
+    var owedSince: Instant?
+    /// When it was last probed, and asked whether it sends our queries back.
+    var probedAt = Instant(nanoseconds: 0)
+    var loopProbeAt: Instant?
+    /// What a loop probe asked for: the answer that only we give proves the loop.
+    var loopNonce: UInt64 = 0
+    /// Proved where nobody can forge it: it does not take EDNS until then.
+    var refusesEDNSUntil = Instant(nanoseconds: 0)
     /// When it last gave an answer to anything.
     var answeredAt = Instant(nanoseconds: .min)
     /// After a local failure to open: not before.
@@ -98,14 +109,16 @@ struct UpstreamPool {
 
     var udp: PoolStatistics
     var tcp: PoolStatistics
+    var dispatch = UpstreamStatistics()
 
-    init(index: Int, settings: UpstreamSettings, ceiling: Int) {
+    init(index: Int, settings: UpstreamSettings, health: HealthSettings, ceiling: Int) {
         self.index = index
         self.settings = settings
         self.ceiling = max(1, ceiling)
         let endpoint =
             settings.endpoints.first ?? Endpoint(address: NetworkAddress(ipv4: 0), port: settings.port)
         endpoints = settings.endpoints
+        self.health = UpstreamHealth(settings: health)
         pipelineLimit = max(1, settings.pool.maxInflight)
         resolution = settings.hostName.isEmpty ? nil : HostResolution()
         wantsPrewarm = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
@@ -124,8 +137,11 @@ struct UpstreamPool {
     mutating func memberState(_ now: Instant) -> MemberState {
         MemberState(
             roundTrip: settings.transport == .udp ? udpLatency.smoothed : tcpLatency.smoothed, inFlight: inFlight,
-            isEligible: !endpoints.isEmpty && health.isEligible(now))
+            isEligible: isEligible(now), weight: settings.weight)
     }
+
+    /// Whether a query may be sent there now.
+    mutating func isEligible(_ now: Instant) -> Bool { !endpoints.isEmpty && health.isEligible(now) }
 
     /// What a sending goes over: the upstream's own transport, or the stream that it needs.
     mutating func transport(_ needs: AttemptNeeds) -> UpstreamTransport {
