@@ -18,6 +18,8 @@ extension GroupReport {
         json.field("limit", cache.limit)
         json.field("hits", cache.hits)
         json.field("misses", cache.misses)
+        json.field("stale_hits", cache.staleHits)
+        json.field("due_hits", cache.dueHits)
         json.field("inserts", cache.inserts)
         json.field("evictions", cache.evictions)
         json.endObject()
