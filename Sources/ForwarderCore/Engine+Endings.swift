@@ -25,7 +25,7 @@ extension Engine {
             if !isHidden { counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out)) }
         case .addresses(let upstream): takeAddresses(upstream, now: now, into: &out)
         case .probe(let upstream): pools[upstream].dispatch.probesAnswered += 1
-        case .loop(let upstream): judgeLoop(upstream, now: now, into: &out)
+        case .loop(let upstream): judgeLoop(upstream, packed, now: now, into: &out)
         }
         endQuery(slot, packed.length, now: now, into: &out)
     }
@@ -36,11 +36,7 @@ extension Engine {
         var failure = queries.slots[slot].failure
         counters.failures[failure.fault.rawIndex] += 1
         if failure.fault == .local { refreshBlockedUntil = now + .seconds(1) }
-        if failure.fault == .path && isDown(queries.slots[slot].asks, now) {
-            failure = QueryFailure(
-                fault: .upstream, code: hasHeard ? .noReachableAuthority : .notReady,
-                text: "no upstream of group \(settings.groups[queries.slots[slot].asks].name) answers")
-        }
+        if failure.text.isEmpty { failure = silence(slot, now) }
         let packed = packer.packFailure(
             .serverFailure, failure.code, text: failure.text, question: queries.slots[slot].question,
             name: queries.names, nameOffset: QueryTable.nameOffset(slot), now: now)
@@ -54,6 +50,15 @@ extension Engine {
         case .probe, .loop: break
         }
         endQuery(slot, packed.length, now: now, into: &out)
+    }
+
+    /// What is said when nobody said anything.
+    private mutating func silence(_ slot: Int, _ now: Instant) -> QueryFailure {
+        let group = queries.slots[slot].asks
+        guard isDown(group, now) else { return QueryFailure(text: "no upstream answered in time") }
+        return QueryFailure(
+            code: hasHeard ? .noReachableAuthority : .notReady,
+            text: "no upstream of group \(settings.groups[group].name) answers")
     }
 
     private mutating func keep(_ slot: Int, _ packed: PackedAnswer, now: Instant) {

@@ -129,12 +129,12 @@ extension Engine {
 
     /// How long any client waits before it asks again: answering an older query helps nobody (Unbound's
     /// discard-timeout is 1.9 s).
-    static let patience = Interval.milliseconds(1_900)
+    static let longestPatience = Interval.milliseconds(1_900)
 
     /// The table is full: what is older than any client's patience makes room first.
     mutating func dropImpatient(now: Instant, into out: inout ActionBuffer) {
         while waiters.count >= waiters.limit || queries.isFull {
-            let oldest = patience.popOldest(olderThan: now + Interval(nanoseconds: -Engine.patience.nanoseconds)) {
+            let oldest = patience.popOldest(olderThan: now + Interval(nanoseconds: -Engine.longestPatience.nanoseconds)) {
                 slot, generation in
                 queries.slots[slot].isOpen && queries.slots[slot].generation == generation
             }

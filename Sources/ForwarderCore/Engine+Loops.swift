@@ -48,7 +48,7 @@ extension Engine {
     /// The upstream's answer to a probe lies packed in `packer.scratch`: is it ours?
     mutating func judgeLoop(_ upstream: Int, _ packed: PackedAnswer, now: Instant, into out: inout ActionBuffer) {
         let proof = Engine.hexadecimal(cache.tag(pools[upstream].loopNonce, 1))
-        let loops = packer.scratch.contains(proof, in: 0..<packed.length)
+        let loops = packer.holds(proof, within: packed.length)
         if loops { pools[upstream].loopProbeAt = now + Engine.loopPause }
         guard loops != pools[upstream].health.isLooping else { return }
         pools[upstream].health.isLooping = loops

@@ -18,7 +18,7 @@ extension Engine {
 
     /// Whether this client has had its portion for now.
     mutating func isPaced(_ waiter: Waiter, _ now: Instant) -> Bool {
-        guard !waiter.query.client.isStream, !waiter.query.hasProvedAddress,
+        guard !waiter.query.client.isStream, waiter.query.cookie?.isValid != true,
             !waiter.query.client.endpoint.address.isLoopback
         else { return false }
         return !pacer.allows(waiter.clientKey, now: now)
@@ -44,7 +44,7 @@ extension Engine {
             return closeQuery(slot, now: now, into: &out)
         }
         let block = heldReplies[held].block
-        for index in block.indices { packer.scratch[index] = block[index] }
+        packer.restore(block)
         counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out))
         if queries.slots[slot].firstWaiter >= 0 {
             queries.slots[slot].heldUntil = now + ReplyPacer.window

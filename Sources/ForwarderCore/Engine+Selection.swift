@@ -186,7 +186,7 @@ extension Engine {
         }
         if queries.slots[slot].sends == 0 && !queries.slots[slot].isCountedFirst {
             queries.slots[slot].isCountedFirst = true
-            pools[upstream].extras.noteFirst(now)
+            pools[upstream].extras.noteFirst()
             return true
         }
         return pools[upstream].extras.take(.retransmit, now)

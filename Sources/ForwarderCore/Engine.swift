@@ -41,6 +41,9 @@ public struct Engine: ~Copyable {
     var attempts = AttemptTable()
     var joins = WordTable(capacity: 1024)
     var clientLoad = ClientLoad()
+    var patience: PatienceQueue
+    var pacer = ReplyPacer()
+    var heldReplies: [HeldReply] = []
     /// Queries that refresh an answer while nobody waits.
     var refreshes = 0
     /// After a failure of our own machine nothing is refreshed before.
@@ -54,6 +57,8 @@ public struct Engine: ~Copyable {
     let clientUpstreams: [Int]
     /// Every one of them is down.
     var isOutage = false
+    /// Any upstream has answered anything.
+    var hasHeard = false
     var candidates: [Int] = []
     var memberStates: [MemberState] = []
     // Pools.
@@ -98,6 +103,7 @@ public struct Engine: ~Copyable {
         let inflightPart = Engine.part(of: settings.maxInflight, worker, workers)
         queries = QueryTable(limit: inflightPart)
         waiters = WaiterTable(limit: inflightPart)
+        patience = PatienceQueue(limit: inflightPart)
         strategies = settings.groups.map { Strategy($0) }
         pools = settings.upstreams.enumerated().map { index, upstream in
             UpstreamPool(

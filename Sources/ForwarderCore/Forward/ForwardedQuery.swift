@@ -9,7 +9,8 @@ import DNSWire
 struct QueryFailure {
     var fault = Fault.upstream
     var code = ExtendedErrorCode.noReachableAuthority
-    var text: String = "no upstream answered in time"
+    /// Empty: nobody said anything.
+    var text: String = ""
 }
 
 /// Whom a question in flight is for.

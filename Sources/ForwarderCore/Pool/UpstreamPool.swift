@@ -105,7 +105,11 @@ struct UpstreamPool {
     var hasLostCase = false
     /// Octets of the server's cookie; 0 = it has shown none (RFC 7873).
     var serverCookieLength = 0
+    /// Whether the settings want streams to stand ready, and whether some are missing.
+    let prewarms: Bool
     var wantsPrewarm: Bool
+    /// At the start and after the network changed `prewarm` counts; later only `min_connections`.
+    var isFresh = true
 
     var udp: PoolStatistics
     var tcp: PoolStatistics
@@ -121,7 +125,8 @@ struct UpstreamPool {
         self.health = UpstreamHealth(settings: health)
         pipelineLimit = max(1, settings.pool.maxInflight)
         resolution = settings.hostName.isEmpty ? nil : HostResolution()
-        wantsPrewarm = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
+        prewarms = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
+        wantsPrewarm = prewarms
         udp = PoolStatistics(upstream: settings.name, address: endpoint, network: "udp")
         let stream = settings.transport == .udp ? UpstreamTransport.tcp : settings.transport
         tcp = PoolStatistics(upstream: settings.name, address: endpoint, network: stream.word)
@@ -135,7 +140,8 @@ struct UpstreamPool {
 
     /// What a strategy may look at.
     mutating func memberState(_ now: Instant) -> MemberState {
-        MemberState(
+        if settings.transport == .udp { udpLatency.decay(now) } else { tcpLatency.decay(now) }
+        return MemberState(
             roundTrip: settings.transport == .udp ? udpLatency.smoothed : tcpLatency.smoothed, inFlight: inFlight,
             isEligible: isEligible(now), weight: settings.weight)
     }

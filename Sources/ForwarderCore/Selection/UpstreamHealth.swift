@@ -103,6 +103,12 @@ struct UpstreamHealth {
         levelAt = now
     }
 
+    /// A probe is over. One that could not even be sent is not repeated at once.
+    mutating func endProbe(_ now: Instant) {
+        isProbing = false
+        if isDown && tryAgainAt <= now && answers == 0 { tryAgainAt = now + pause(now) }
+    }
+
     /// Every upstream is down: it is asked again soon, however often it failed.
     mutating func beginOutage(_ now: Instant) {
         isOutage = true
