@@ -5,10 +5,10 @@ import Testing
 @testable import ForwarderCore
 
 /// A group whose members answer as a test says, asked one query after the other.
-struct ChoosingGroup {
+final class ChoosingGroup {
     var strategy: Strategy
     var members: [MemberState]
-    var random = RandomSource(seed: [4, 2])
+    private var random = RandomSource(seed: [4, 2])
     var now = Instant(nanoseconds: 1_000_000_000_000)
 
     init(_ kind: StrategyKind, weights: [Int], explore: Int = 5) {
@@ -19,13 +19,13 @@ struct ChoosingGroup {
         members = weights.map { MemberState(roundTrip: nil, inFlight: 0, isEligible: true, weight: $0) }
     }
 
-    mutating func choose(_ candidates: [Int]? = nil, name: UInt64 = 0) -> Int {
+    func choose(_ candidates: [Int]? = nil, name: UInt64 = 0) -> Int {
         strategy.choose(
             candidates ?? Array(members.indices), among: members, nameHash: name, now: now, random: &random)
     }
 
     /// Asks `count` times, `gap` apart; nil from `answer` is a failure after 400 ms. Returns the members' counts.
-    mutating func ask(
+    func ask(
         _ count: Int, gap: Interval, _ answer: (Int, inout RandomSource) -> Interval?
     ) -> [Int] {
         var counts = [Int](repeating: 0, count: members.count)
@@ -53,7 +53,7 @@ private func tailed(_ milliseconds: Int64, percent: Int, _ random: inout RandomS
 struct SelectionTests {
     @Test func theFastOneGetsMostWhateverTheTail() {
         for (percent, perSecond) in [(0, 20), (2, 20), (10, 20), (20, 20), (2, 1_000), (20, 1_000), (2, 1), (10, 1)] {
-            var group = ChoosingGroup(.fastest, weights: [1, 1, 1])
+            let group = ChoosingGroup(.fastest, weights: [1, 1, 1])
             let gap = Interval(nanoseconds: 1_000_000_000 / Int64(perSecond))
             let counts = group.ask(20_000, gap: gap) { tailed([50, 10, 80][$0], percent: percent, &$1) }
             #expect(counts[1] > 17_000, "tail \(percent) %, \(perSecond) a second: \(counts)")
@@ -62,7 +62,7 @@ struct SelectionTests {
 
     @Test func explorationTakesItsShareAndNoMore() {
         for percent in [0, 5, 20, 100] {
-            var group = ChoosingGroup(.fastest, weights: [1, 1], explore: percent)
+            let group = ChoosingGroup(.fastest, weights: [1, 1], explore: percent)
             let counts = group.ask(20_000, gap: .milliseconds(1)) { member, _ in .milliseconds(member == 0 ? 10 : 90) }
             let wanted = 20_000 * percent / 200
             #expect(abs(counts[1] - wanted) <= 200, "\(percent) %: \(counts)")
@@ -71,7 +71,7 @@ struct SelectionTests {
 
     @Test func membersNeverMeasuredComeFirst() {
         for kind in [StrategyKind.fastest, .parallel] {
-            var group = ChoosingGroup(kind, weights: [1, 1, 1], explore: 0)
+            let group = ChoosingGroup(kind, weights: [1, 1, 1], explore: 0)
             var seen: [Int] = []
             for _ in 0..<3 {
                 let member = group.choose()
@@ -85,14 +85,14 @@ struct SelectionTests {
     }
 
     @Test func aMemberThatWasNeverReachedIsNotAskedFirstAgainAndAgain() {
-        var group = ChoosingGroup(.fastest, weights: [1, 1])
+        let group = ChoosingGroup(.fastest, weights: [1, 1])
         // Twenty a second for a minute, member 0 is dead from the start.
         let counts = group.ask(1_200, gap: .milliseconds(50)) { member, _ in member == 0 ? nil : .milliseconds(30) }
         #expect(counts[0] < 60, "\(counts)")
     }
 
     @Test func oneFailureIsEnoughAndSecondsForgiveIt() {
-        var group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
+        let group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
         let times: [Int64] = [10, 50]
         _ = group.ask(100, gap: .milliseconds(50)) { member, _ in .milliseconds(times[member]) }
         #expect(group.choose() == 0)
@@ -104,7 +104,7 @@ struct SelectionTests {
     }
 
     @Test func aFailureBesideAnswersIsALostDatagram() {
-        var group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
+        let group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
         let times: [Int64] = [10, 50]
         _ = group.ask(100, gap: .milliseconds(1)) { member, _ in .milliseconds(times[member]) }
         group.strategy.failed(0, after: .milliseconds(400), now: group.now)
@@ -117,7 +117,7 @@ struct SelectionTests {
     @Test func theFastOneIsFoundAgainWhenItRecovers() {
         // (queries a second, gaps in milliseconds, queries until it has most again)
         for (gap, bound) in [(1, 2_500), (10, 2_000), (100, 1_500), (1_000, 600)] as [(Int64, Int)] {
-            var group = ChoosingGroup(.fastest, weights: [1, 1])
+            let group = ChoosingGroup(.fastest, weights: [1, 1])
             _ = group.ask(500, gap: .milliseconds(gap)) { member, _ in .milliseconds(member == 0 ? 10 : 50) }
             let slow = group.ask(200, gap: .milliseconds(gap)) { member, _ in .milliseconds(member == 0 ? 500 : 50) }
             #expect(slow[0] < 40, "found out soon: \(slow)")
@@ -128,7 +128,7 @@ struct SelectionTests {
     }
 
     @Test func oldNewsFades() {
-        var group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
+        let group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
         group.strategy.note(0, roundTrip: .milliseconds(400), now: group.now)
         // Only member 1 is asked, and still member 0 gets another try within minutes.
         var tries = 0
@@ -142,7 +142,7 @@ struct SelectionTests {
     }
 
     @Test func whatIsOutstandingWeighs() {
-        var group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
+        let group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
         for member in 0..<2 { group.strategy.note(member, roundTrip: .milliseconds(10), now: group.now) }
         group.members[0].inFlight = 20
         #expect((0..<20).allSatisfy { _ in group.choose() == 1 })
@@ -152,15 +152,15 @@ struct SelectionTests {
         let lengths = [Int64.min, -1, 0, 1, 1_000_000, Int64.max].map(Interval.init(nanoseconds:))
         let times = [0, Int64.max, 1, Int64.max / 2, 0].map(Instant.init(nanoseconds:))
         for kind in [StrategyKind.fastest, .parallel, .weighted, .sticky, .roundRobin, .ordered, .random] {
-            var group = ChoosingGroup(kind, weights: [Int.max, Int.min, 0])
+            let group = ChoosingGroup(kind, weights: [Int.max, Int.min, 0])
             for member in 0..<3 { group.members[member].inFlight = [Int.max, Int.min, 0][member] }
-            for now in times {
-                group.now = now
+            for time in times {
+                group.now = time
                 for length in lengths {
                     for member in [0, 1, 2, -1, 99] {
-                        group.strategy.note(member, roundTrip: length, now: now)
-                        group.strategy.cancelled(member, after: length, now: now)
-                        group.strategy.failed(member, after: length, now: now)
+                        group.strategy.note(member, roundTrip: length, now: time)
+                        group.strategy.cancelled(member, after: length, now: time)
+                        group.strategy.failed(member, after: length, now: time)
                     }
                     group.members[1].roundTrip = length
                     let choice = group.choose(name: UInt64(bitPattern: length.nanoseconds))

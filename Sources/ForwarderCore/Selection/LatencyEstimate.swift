@@ -60,16 +60,14 @@ struct LatencyEstimate {
 
     /// What timeouts have driven up comes down again by time alone, not only by answers that nobody asks for any more.
     mutating func decay(_ now: Instant) {
-        let elapsed = min(max(0, (now - (decayedAt ?? now)).nanoseconds), 60 * Self.halfLife.nanoseconds)
+        let elapsed = now - (decayedAt ?? now)
         // No more than once a second, so that rounding does not add up.
-        if let decayedAt, now >= decayedAt, elapsed < 1_000_000_000 { return }
+        if elapsed >= .zero && elapsed < .seconds(1) && decayedAt != nil { return }
         decayedAt = now
         guard let known = smoothed?.nanoseconds, known > Self.unknownTimeout.nanoseconds else { return }
-        let halvings = elapsed / Self.halfLife.nanoseconds
-        let rest = elapsed % Self.halfLife.nanoseconds
-        let excess = (known - Self.unknownTimeout.nanoseconds) >> halvings
-        let lost = excess / 2_000 * (rest / 1_000) / (Self.halfLife.nanoseconds / 1_000) * 1_000
-        smoothed = Interval(nanoseconds: Self.unknownTimeout.nanoseconds + excess - lost)
+        let excess = known - Self.unknownTimeout.nanoseconds
+        let left = Fading.remainder(of: excess, after: elapsed, halfLife: Self.halfLife)
+        smoothed = Interval(nanoseconds: Self.unknownTimeout.nanoseconds + left)
     }
 
     /// How long to wait for the `attempt`th sending (from 0): doubles each time, within 200 ms to 2 s.

@@ -1,7 +1,7 @@
 // How the round trips of an upstream are spread: a small histogram with logarithmic buckets, for percentiles.
 //
-// A percentile cannot be had from an average and its variation: a member that answers 95 % within 1 ms and the rest after
-// 200 ms averages 11 ms, which describes none of its answers. Four buckets an octave tell a value within 25 %.
+// A percentile cannot be had from an average and its variation: a member that answers 95 % within 1 ms and the rest
+// after 200 ms averages 11 ms, which describes none of its answers. Four buckets an octave tell a value within 25 %.
 
 /// Weights of round trips in 64 buckets, old ones worth less and less.
 struct LatencyHistogram {
@@ -31,7 +31,7 @@ struct LatencyHistogram {
         }
     }
 
-    /// The round trip that `percent` of the samples do not pass: the upper end of its bucket. nil while too few are known.
+    /// The round trip that `percent` of the samples do not pass: the upper end of its bucket. nil below 16 samples.
     func percentile(_ percent: Int) -> Interval? {
         guard samples >= Self.leastSamples else { return nil }
         var below = 0

@@ -37,8 +37,8 @@ struct StickyStrategy {
         return word ^ (word >> 31)
     }
 
-    /// ln of a number above 0: exponent and, for the significand in 1..<2, the series of the inverse hyperbolic tangent.
-    /// The C library's may differ in the last bit from one machine to another.
+    /// ln of a number above 0: exponent and, for the significand in 1..<2, the series of the inverse hyperbolic
+    /// tangent. The C library's may differ in the last bit from one machine to another.
     static func naturalLogarithm(_ x: Double) -> Double {
         let s = (x.significand - 1) / (x.significand + 1)
         let square = s * s

@@ -24,8 +24,8 @@ struct WeightedStrategy {
             if best < 0 || credit[candidate] > credit[best] { best = candidate }
         }
         guard best >= 0 else { return candidates[0] }
-        // While the candidates stay the same no credit reaches what was gained. Candidates that come and go in a pattern
-        // could drive one up or down for hours; what is owed beyond the limit is then forgotten.
+        // While the candidates stay the same no credit reaches what was gained. Candidates that come and go in a
+        // pattern could drive one up or down for hours; what is owed beyond the limit is then forgotten.
         credit[best] = min(max(credit[best] - gained, -Self.creditLimit), Self.creditLimit)
         return best
     }
