@@ -206,7 +206,8 @@ struct Worker: ~Copyable {
         if mailbox.takeReportRequest() {
             mailbox.deliver(
                 WorkerReport(
-                    counters: tally.counters, pools: engine.poolStatistics(), inFlight: engine.inFlightCount))
+                    counters: tally.counters, engine: engine.statistics(), upstreams: engine.upstreamStatistics(),
+                    pools: engine.poolStatistics(), inFlight: engine.inFlightCount))
         }
         if mailbox.stopRequested && stopBy == nil { beginStop() }
     }
