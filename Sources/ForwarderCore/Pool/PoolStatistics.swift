@@ -25,6 +25,8 @@ public enum CloseReason: Int, Sendable, CaseIterable {
     case suspect
     /// To make room for a connection of the other transport under the same ceiling.
     case room
+    /// The network changed: its local address is gone or not the one to use any more.
+    case network
     case shutdown
 }
 

@@ -154,6 +154,7 @@ extension CloseReason {
         case .queries: "queries"
         case .suspect: "suspect"
         case .room: "room"
+        case .network: "network"
         case .shutdown: "shutdown"
         }
     }
@@ -167,6 +168,7 @@ extension CloseReason {
         case .queries: "its number of queries"
         case .suspect: "a suspected forgery"
         case .room: "room for the other transport"
+        case .network: "the network changed"
         case .shutdown: "shutdown"
         }
     }
