@@ -64,7 +64,9 @@ struct NetlinkReader {
         else { return nil }
         let running: UInt32 = 0x40  // IFF_RUNNING
         let flags = number32(message.payload.lowerBound + 8)
-        return (number32(message.payload.lowerBound + 4), message.type == NetlinkMessage.newLink && flags & running != 0)
+        return (
+            number32(message.payload.lowerBound + 4), message.type == NetlinkMessage.newLink && flags & running != 0
+        )
     }
 
     /// ifaddrmsg: an address of this machine that may be bound to; nil while it is still checked for duplicates.
