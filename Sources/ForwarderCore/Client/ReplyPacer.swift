@@ -10,8 +10,6 @@ struct ReplyPacer: Sendable {
     /// Late replies to one prefix in one window. With EDNS's usual 1,232 octets that is 32 Mbit/s at the most.
     static let burst: UInt16 = 32
     static let window = Interval.milliseconds(10)
-    /// Replies that took longer than this are late: what came earlier cannot have been saved up for long.
-    static let patience = Interval.milliseconds(200)
     private static let slotCount = 256
 
     /// Prefixes that meet in a slot share it: too careful rather than too generous, and no search.
@@ -22,11 +20,8 @@ struct ReplyPacer: Sendable {
 
     private var slots = [Slot](repeating: Slot(), count: slotCount)
 
-    /// Whether a reply to a query that came at `startedAt` is counted at all.
-    static func isLate(startedAt: Instant, now: Instant) -> Bool { now - startedAt > patience }
-
     /// Counts one late reply to the client prefix `clientKey` (`ClientLoad.key`); false when the window is full. Then
-    /// nothing is counted, and `nextWindow` is when to ask again.
+    /// nothing is counted, and a `window` later another one has begun.
     mutating func allows(_ clientKey: UInt64, now: Instant) -> Bool {
         let product = clientKey.multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
         let place = Int(truncatingIfNeeded: product.high ^ product.low) & (ReplyPacer.slotCount - 1)
@@ -36,11 +31,6 @@ struct ReplyPacer: Sendable {
         guard slots[place].given < ReplyPacer.burst else { return false }
         slots[place].given += 1
         return true
-    }
-
-    /// The beginning of the window after the one that `now` lies in.
-    static func nextWindow(_ now: Instant) -> Instant {
-        Instant(nanoseconds: (number(now) &+ 1) &* window.nanoseconds)
     }
 
     /// Rounded down, before the start of the count too.
