@@ -141,6 +141,17 @@ struct SelectionTests {
         #expect(tries > 300, "\(tries)")
     }
 
+    @Test func afterALongPauseOneAnswerCountsMore() {
+        for (pause, wanted) in [(1, 0), (120, 1)] as [(Int64, Int)] {
+            let group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
+            for _ in 0..<20 { group.strategy.note(0, roundTrip: .milliseconds(10), now: group.now) }
+            group.now = group.now + .seconds(pause)
+            group.strategy.note(0, roundTrip: .milliseconds(300), now: group.now)
+            group.strategy.note(1, roundTrip: .milliseconds(50), now: group.now)
+            #expect(group.choose() == wanted, "after \(pause) s")
+        }
+    }
+
     @Test func whatIsOutstandingWeighs() {
         let group = ChoosingGroup(.fastest, weights: [1, 1], explore: 0)
         for member in 0..<2 { group.strategy.note(member, roundTrip: .milliseconds(10), now: group.now) }

@@ -8,8 +8,8 @@ import DNSWire
 extension ReplyWriter {
     private static let staleText = "no fresh answer could be had"
 
-    /// Gives a packed answer at `offset` of `store` past its end. All its TTLs become `timeToLive`, those before a CNAME
-    /// and of an SOA too; the packed ones stay as they are.
+    /// Gives a packed answer at `offset` of `store` past its end. All its TTLs become `timeToLive`, those of CNAMEs and
+    /// of an SOA too; the packed ones stay as they are.
     /// - Parameter type: the one that was asked for, where the answer was packed for another.
     func writeStale(
         _ store: borrowing ByteStore, at offset: Int, timeToLive: UInt32, turn: UInt32, type: RecordType?,

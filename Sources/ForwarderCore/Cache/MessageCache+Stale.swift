@@ -54,8 +54,8 @@ extension MessageCache {
     }
 
     /// Makes sure that what a new answer contradicts is not given later as stale: the older answer to the question when
-    /// the new one is not kept itself (its TTL is 0, it is too long), or when the name does not exist any more. One that
-    /// is fresh keeps its TTL beside a denial.
+    /// the new one is not kept itself (its TTL is 0, it is too long), or when the name does not exist any more. One
+    /// that is fresh keeps its TTL beside a denial.
     mutating func forgetOlder(
         _ key: CacheKey, than kind: EntryKind, isKept: Bool, name: borrowing ByteStore, now: UInt32
     ) {

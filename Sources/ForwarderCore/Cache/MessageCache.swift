@@ -279,7 +279,7 @@ extension MessageCache {
         index.replace(CacheIndex.slot(hash, entry), CacheIndex.slot(hash, moved), hash: hash)
     }
 
-    /// Hits that an entry gives up to stay: two of one that only helps in need, more than there can be of a useless one.
+    /// Hits that an entry gives up to stay: two of one that only helps in need, more than it can have of a useless one.
     private func toll(_ standing: Standing) -> UInt8 {
         switch standing {
         case .fresh: 1

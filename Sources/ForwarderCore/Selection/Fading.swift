@@ -9,13 +9,16 @@ enum Fading {
     /// back leaves it as it is.
     static func remainder(of value: Int64, after age: Interval, halfLife: Interval) -> Int64 {
         let value = min(max(0, value), 1 << 38)
-        guard age.nanoseconds > 0, halfLife.nanoseconds > 0 else { return value }
-        let halvings = age.nanoseconds / halfLife.nanoseconds
+        guard value > 0, age.nanoseconds > 0, halfLife.nanoseconds > 0 else { return value }
+        // Most ages are below a half-life, and a division costs as much as all the rest.
+        let isShort = age < halfLife
+        let halvings = isShort ? 0 : age.nanoseconds / halfLife.nanoseconds
         guard halvings < 38 else { return 0 }
         // Between two halvings 2^-x is taken as 1 - 11/16 x + 3/16 x^2: right at both ends, never off by more than
         // 0.5 %, and of the right slope at 0, which is what counts for many small steps. x is in parts of 2^20.
         let part = max(1, halfLife.nanoseconds >> 20)
-        let x = min(age.nanoseconds % halfLife.nanoseconds / part, 1 << 20)
+        let rest = isShort ? age.nanoseconds : age.nanoseconds % halfLife.nanoseconds
+        let x = min(rest / part, 1 << 20)
         let lost = (11 * x - (3 * x * x) >> 20) / 16
         let whole = value >> halvings
         return whole - (whole * lost) >> 20

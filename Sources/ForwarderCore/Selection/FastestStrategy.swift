@@ -74,9 +74,9 @@ struct FastestStrategy {
     }
 
     /// A sample moves the estimate by an eighth of the difference, and more the older the estimate is. It counts as
-    /// four times the estimate at most: in DNS the long tail belongs to the names, not to the upstream. Measured with 2 to
-    /// 20 % of the answers late by 50 to 800 ms: a member at 10 ms beside one at 50 ms gets 55 to 70 % of the queries
-    /// when each peak counts whole, 95 % with this bound; one that has become slow is still found out in five answers.
+    /// four times the estimate at most: in DNS the long tail belongs to the names, not to the upstream. Measured with 2
+    /// to 20 % of the answers late by 50 to 800 ms: a member at 10 ms beside one at 50 ms gets 55 to 70 % of the
+    /// queries when each peak counts whole, 95 % with this bound. One that became slow is found out in five answers.
     mutating func note(_ member: Int, roundTrip: Interval, now: Instant) {
         guard measured.indices.contains(member) else { return }
         let sample = Self.bounded(roundTrip)

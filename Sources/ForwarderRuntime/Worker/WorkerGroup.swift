@@ -97,8 +97,9 @@ public final class WorkerGroup {
         // A TCP listener has its reserve beside it; a worker an epoll set, an eventfd, and one connection being
         // accepted.
         let each = 3 + listeners.reduce(0) { $0 + ($1.udp ? 1 : 0) + ($1.tcp ? 2 : 0) }
-        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read.
-        return max(workers, descriptors - pools - workers * each - 8)
+        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read; the network's
+        // events and questions, inotify, and a socket of each worker that asks which address the kernel would choose.
+        return max(workers, descriptors - pools - workers * (each + 1) - 11)
     }
 
     /// Nonisolated on purpose: see WorkerThread.
@@ -195,6 +196,23 @@ public final class WorkerGroup {
 
     private static func word(_ bytes: [UInt8], at offset: Int) -> UInt64 {
         bytes[offset..<offset + 8].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    // MARK: - The network around
+
+    /// Tells every worker of a change of the network.
+    public func tell(_ change: NetworkChange) {
+        for worker in workers { worker.mailbox.tell(change) }
+    }
+
+    /// Gives upstreams (by index in `EngineSettings.upstreams`) other addresses, in every worker.
+    public func setServers(_ servers: [Int: [Endpoint]]) {
+        for worker in workers { worker.mailbox.setServers(servers) }
+    }
+
+    /// Has every worker look at its clocks now.
+    public func wake() {
+        for worker in workers { worker.mailbox.wakeup.post() }
     }
 
     // MARK: - Figures and the end
