@@ -28,7 +28,7 @@ class Scene:
         with world:
             self.lab = build.lab(address=SERVER)
         with machine:
-            self.daemon = build.daemon([self.lab.url_for(transport)], cache={"size": 0}, **keywords)
+            self.daemon = build.daemon([self.lab.url_for(transport)], cache={"size": "0B"}, **keywords)
         self.transport, self.asked = transport, 0
 
     def ask(self, seconds=0.5):
@@ -124,7 +124,8 @@ def test_renumbered_at_once(scene):
     scene.machine.ip("addr del 192.0.2.1/24 dev up0")  # takes the second one along
     scene.machine.ip("addr replace 192.0.2.7/24 dev up0", f"route replace default via {ROUTER}")
     assert scene.answers_within(2)
-    assert scene.closed() >= 1
+    # A UDP socket may have learned of it by its next send, and was closed for that error then.
+    assert scene.closed() + scene.closed("error") >= 1
     assert scene.sources() == {"192.0.2.7"}
 
 

@@ -30,7 +30,7 @@ class Scene:
         self.write(self.conf, *servers)
         with self.machine:
             self.daemon = self.build.daemon(
-                ["system"], cache={"size": 0}, limit=mounted((self.conf, "/etc/resolv.conf"), (self.run, "/run")),
+                ["system"], cache={"size": "0B"}, limit=mounted((self.conf, "/etc/resolv.conf"), (self.run, "/run")),
                 **keywords)
         return self
 
