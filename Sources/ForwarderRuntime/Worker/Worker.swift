@@ -210,7 +210,8 @@ struct Worker: ~Copyable {
         if mailbox.takeReportRequest() {
             mailbox.deliver(
                 WorkerReport(
-                    counters: tally.counters, pools: engine.poolStatistics(), inFlight: engine.inFlightCount))
+                    counters: tally.counters, engine: engine.statistics(), upstreams: engine.upstreamStatistics(),
+                    pools: engine.poolStatistics(), inFlight: engine.inFlightCount))
         }
         follow(mailbox.takeOrders())
         if mailbox.stopRequested && stopBy == nil { beginStop() }

@@ -9,6 +9,9 @@ import ForwarderCore
 /// All figures of the process at one moment.
 public struct GroupReport: Sendable {
     public var counters = WorkerCounters()
+    public var engine = EngineStatistics()
+    /// One entry an upstream, the workers' added.
+    public var upstreams: [UpstreamStatistics] = []
     /// One entry an upstream and network, the workers' added.
     public var pools: [PoolStatistics] = []
     public var inFlight = 0
@@ -245,6 +248,14 @@ extension GroupReport {
     mutating func add(_ report: WorkerReport) {
         counters.add(report.counters)
         inFlight += report.inFlight
+        engine.add(report.engine)
+        for upstream in report.upstreams {
+            if let index = upstreams.firstIndex(where: { $0.upstream == upstream.upstream }) {
+                upstreams[index].add(upstream)
+            } else {
+                upstreams.append(upstream)
+            }
+        }
         for pool in report.pools {
             if let index = pools.firstIndex(where: { $0.upstream == pool.upstream && $0.network == pool.network }) {
                 pools[index].add(pool)

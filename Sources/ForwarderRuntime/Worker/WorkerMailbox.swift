@@ -9,6 +9,8 @@ import Synchronization
 /// A worker's figures at one moment.
 public struct WorkerReport: Sendable {
     public var counters = WorkerCounters()
+    public var engine = EngineStatistics()
+    public var upstreams: [UpstreamStatistics] = []
     public var pools: [PoolStatistics] = []
     /// Client queries that wait for an answer.
     public var inFlight = 0
