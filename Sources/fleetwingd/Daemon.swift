@@ -136,19 +136,24 @@ struct Daemon {
                 "fleetwingd \(fleetwingVersion) listens on \(addresses), \(upstreamCount), \(workers), settings from "
                     + (file ?? "the embedded default")))
         ServiceNotification.ready("\(upstreamCount), listening on \(addresses)")
+        follow(0)
         while true {
             let ready = wait()
-            let now = Instant(nanoseconds: cl_boottime())
             if ready & 2 != 0 { writeNotices() }
             if ready & 1 != 0 && takeSignals() { break }
-            let events = (network: ready & 4 != 0, files: ready & 8 != 0)
-            for notice in surroundings.take(events: events, now: now, group: group) { log.write(notice) }
-            if lastStatus + Daemon.statusInterval <= now { tellStatus() }
+            follow(ready)
+            if lastStatus + Daemon.statusInterval <= Instant(nanoseconds: cl_boottime()) { tellStatus() }
         }
         ServiceNotification.stopping()
         group.stop()
         writeNotices()
         log.write(Notice(.info, event: "stopped", "stopped"))
+    }
+
+    private mutating func follow(_ ready: UInt32) {
+        let events = (network: ready & 4 != 0, files: ready & 8 != 0)
+        let now = Instant(nanoseconds: cl_boottime())
+        for notice in surroundings.take(events: events, now: now, group: group) { log.write(notice) }
     }
 
     /// Returns whether the end was asked for.
