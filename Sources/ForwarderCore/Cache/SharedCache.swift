@@ -157,6 +157,15 @@ public final class SharedCache: Sendable {
         if change != 0 { denials.wrappingAdd(change, ordering: .relaxed) }
     }
 
+    /// A keyed tag of a number, the same in all workers: whoever shows it has seen it from us.
+    func tag(_ number: UInt64, _ purpose: UInt64) -> UInt64 {
+        // "fleetwin", "loop-tag": words that nothing else hashes under the seed.
+        var state = SipHash(key: (seed.0 ^ 0x666c_6565_7477_696e, seed.1 ^ 0x6c6f_6f70_2d74_6167))
+        state.append(number)
+        state.append(purpose)
+        return state.finish()
+    }
+
     /// Sums the shards' counters; takes each lock in turn.
     public func statistics() -> CacheStatistics {
         var sum = CacheStatistics()

@@ -7,7 +7,17 @@
 import DNSWire
 
 /// Why a message got no reply.
-public enum DropReason: Int, Sendable, CaseIterable { case malformed, notQuery, accessDenied, overload }
+public enum DropReason: Int, Sendable, CaseIterable {
+    case malformed, notQuery, accessDenied
+    /// At `max_inflight`, with `overload = "drop"`.
+    case overload
+    /// Older than any client's patience when the table was full.
+    case impatient
+    /// By `rate_limit`.
+    case rate
+    /// By a route with `action = "drop"`.
+    case routed
+}
 
 /// What intake decides.
 public enum IntakeVerdict: Sendable {
