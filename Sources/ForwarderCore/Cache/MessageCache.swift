@@ -77,18 +77,19 @@ struct MessageCache: ~Copyable {
     ) -> CacheLookup? {
         guard let entry = find(key, kind, name: name) else { return nil }
         let age = store.age(entry, now: now)
-        guard age < store.lifetime(entry) else { return nil }
+        let lifetime = store.lifetime(entry)
+        guard age < lifetime else { return nil }
         store.noteHit(entry)
         hits &+= 1
+        var isDue = false
+        if rules.prefetch.hits > 0, kind != .failure {
+            isDue = store.becomesDue(entry, age: age, lifetime: lifetime, rules.prefetch)
+            if isDue { dueHits &+= 1 }
+        }
         let block = entry + EntryStore.headerSize
         writer.write(
             store.bytes, at: block, age: age, turn: turn, extendedError: kind == .failure ? .cachedError : nil,
             type: kind == .nameError ? RecordType(rawValue: key.type) : nil, to: query, into: &out)
-        var isDue = false
-        if rules.prefetch.hits > 0, kind != .failure, store.becomesDue(entry, age: age, rules.prefetch) {
-            isDue = true
-            dueHits &+= 1
-        }
         return .answered(PackedHead(store.bytes, at: block).kind, isDue: isDue)
     }
 
@@ -164,7 +165,7 @@ struct MessageCache: ~Copyable {
 
     /// How long a failure is kept: double the one before it (RFC 9520 3.2). nil while that one is fresh: then this is
     /// the end of a query that was under way already, no new evidence of a lasting failure.
-    private func failureLifetime(
+    private mutating func failureLifetime(
         _ configured: UInt32, _ key: CacheKey, name: borrowing ByteStore, now: UInt32, _ pardon: FailurePardon
     ) -> UInt32? {
         // What clients are given meanwhile is stale, but good: no need to ask sooner (RFC 8767 5).
@@ -192,7 +193,8 @@ struct MessageCache: ~Copyable {
 // MARK: finding and removing
 
 extension MessageCache {
-    func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
+    /// Mutating only so that it is called in place: the shard's fields would be copied for each call else (measured).
+    mutating func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
         let hash = key.hash(kind)
         let bucket = index.bucket(hash)
         if index.isBlank(bucket) { return nil }
