@@ -33,6 +33,11 @@ extension Engine {
             guard let question else { return drop(.malformed) }
             counters.local += 1
             writer.writeIdentity(question: question, name: nameScratch, nameOffset: 0, to: query, into: &out)
+        case .cookieRequest:
+            counters.local += 1
+            let rcode: ResponseCode = query.cookie?.isWrong == true ? .badCookie : .noError
+            writer.writeError(
+                rcode, nil, text: "", question: nil, name: nameScratch, nameOffset: 0, to: query, into: &out)
         case .ask:
             guard let question else { return drop(.malformed) }
             answer(question, query, now: now, into: &out)

@@ -33,6 +33,9 @@ private struct Arguments {
     }
 }
 
+/// The seed that runs, for the last words of a run that ends by a trap.
+nonisolated(unsafe) private var currentSeed: UInt64 = 0
+
 @main
 struct Simulate {
     /// Failing seeds that are shown in full.
@@ -48,7 +51,10 @@ struct Simulate {
         var errors = 0
         var stale = 0
         var sent = 0
+        // A single seed shows the runtime's own backtrace instead.
+        if !arguments.isVerbose { nameSeedOfTraps() }
         for seed in arguments.from..<(arguments.from + arguments.seeds) {
+            unsafe currentSeed = seed
             let simulation = Simulation(seed: seed)
             if arguments.isVerbose { simulation.log = { print($0) } }
             simulation.run()
@@ -58,10 +64,24 @@ struct Simulate {
             sent += simulation.queriesSent
             guard let problem = simulation.problems.first else { continue }
             failed += 1
-            if failed <= shownLimit { print("seed \(seed): \(problem) (\(simulation.problems.count) in all)") }
+            guard failed <= shownLimit else { continue }
+            print("seed \(seed): \(problem) (\(simulation.problems.count) in all)")
+            fflush(nil)
         }
         print(
             "seeds \(arguments.seeds) failed \(failed) answers \(answers) errors \(errors) stale \(stale) sent \(sent)")
         exit(failed == 0 ? 0 : 1)
+    }
+
+    /// A trap ends the whole run; it must not hide which seed it was.
+    private static func nameSeedOfTraps() {
+        for number in [SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS, SIGFPE] {
+            _ = signal(number) { number in
+                // Not async-signal-safe to the letter; nothing else runs here, and the process ends by it.
+                unsafe print("seed \(currentSeed): ended by signal \(number)")
+                fflush(nil)
+                _exit(3)
+            }
+        }
     }
 }
