@@ -44,12 +44,14 @@ import Testing
             ["2:9 'group.default.hedge' must be a duration or \"off\" or \"auto\", got \"of\""]
         ),
         (
-            "[group.default];fallback = \"spar\";[group.spare];upstreams = [\"10.0.0.1\"];[[route]];domains = [\"a\"];group = \"spare\"",
+            "[group.default];fallback = \"spar\";[group.spare];upstreams = [\"10.0.0.1\"];"
+                + "[[route]];domains = [\"a\"];group = \"spare\"",
             ["2:12 no group is named \"spar\""]
         ),
         ("\(two);[group.default];fallback = \"default\"", ["3:12 unreachable fallback cycle: default -> default"]),
         (
-            "\(two);[group.default];fallback = \"a\";[group.a];\(two);fallback = \"b\";[group.b];\(two);fallback = \"a\"",
+            "\(two);[group.default];fallback = \"a\";[group.a];\(two);fallback = \"b\";"
+                + "[group.b];\(two);fallback = \"a\"",
             ["6:12 unreachable fallback cycle: a -> b -> a"]
         ),
         (
@@ -104,7 +106,8 @@ import Testing
             ]
         ),
         (
-            "upstreams = [\"[::ffff:127.0.0.1]\", \"10.0.0.1\", \"udp://127.0.0.1:54\"];[server];listen = [\"127.0.0.1\"]",
+            "upstreams = [\"[::ffff:127.0.0.1]\", \"10.0.0.1\", \"udp://127.0.0.1:54\"];"
+                + "[server];listen = [\"127.0.0.1\"]",
             ["1:14 upstream [::ffff:7f00:1]:53 is this server's own listener (loop)"]
         ),
         (

@@ -5,49 +5,50 @@ import Testing
 @testable import ForwarderSettings
 
 @Suite struct DispatchTests {
+    private static let file = """
+        [server]
+        rate_limit = "50/s"
+        [group.default]
+        upstreams = ["a", "10.0.0.2", "10.0.0.3"]
+        strategy = "weighted"
+        hedge = "25ms"
+        fallback = "spare"
+        when_down = "fallback"
+        [group.spare]
+        upstreams = ["10.0.0.4", "10.0.0.5", "10.0.0.2"]
+        strategy = "parallel"
+        parallel = 3
+        hedge = "off"
+        fallback = "last"
+        [group.last]
+        upstreams = ["10.0.0.6"]
+        strategy = "sticky"
+        when_down = "servfail"
+        [health]
+        mode = "active"
+        interval = "5s"
+        query = "Probe.Example. aaaa"
+        timeout = "500ms"
+        fail_after = 5
+        recover_after = 2
+        backoff_min = "2s"
+        backoff_max = "1m"
+        [cache]
+        stale = "2d"
+        stale_after = "0s"
+        stale_ttl = "10s"
+        prefetch = "20%"
+        prefetch_min_hits = 5
+        persist = false
+        persist_interval = "1h"
+        [[upstream]]
+        name = "a"
+        url = "10.0.0.1"
+        weight = 7
+        """
+
     @Test func everyKey() throws {
-        let outcome = load(
-            """
-            [server]
-            rate_limit = "50/s"
-            [group.default]
-            upstreams = ["a", "10.0.0.2", "10.0.0.3"]
-            strategy = "weighted"
-            hedge = "25ms"
-            fallback = "spare"
-            when_down = "fallback"
-            [group.spare]
-            upstreams = ["10.0.0.4", "10.0.0.5", "10.0.0.2"]
-            strategy = "parallel"
-            parallel = 3
-            hedge = "off"
-            fallback = "last"
-            [group.last]
-            upstreams = ["10.0.0.6"]
-            strategy = "sticky"
-            when_down = "servfail"
-            [health]
-            mode = "active"
-            interval = "5s"
-            query = "Probe.Example. aaaa"
-            timeout = "500ms"
-            fail_after = 5
-            recover_after = 2
-            backoff_min = "2s"
-            backoff_max = "1m"
-            [cache]
-            stale = "2d"
-            stale_after = "0s"
-            stale_ttl = "10s"
-            prefetch = "20%"
-            prefetch_min_hits = 5
-            persist = false
-            persist_interval = "1h"
-            [[upstream]]
-            name = "a"
-            url = "10.0.0.1"
-            weight = 7
-            """)
+        let outcome = load(DispatchTests.file)
         #expect(rendered(outcome) == "")
         let settings = try #require(outcome.settings)
         #expect(settings.server.rateLimit == 50)

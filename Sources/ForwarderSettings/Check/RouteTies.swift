@@ -1,5 +1,5 @@
 // Routes for one domain of which neither wins: the same conditions, or as many of them and a query that meets both.
-// Called by RouteBuilder, route by route. A tie is an error, since else the order of drop-ins would decide who is asked.
+// Called by RouteBuilder, route by route. A tie is an error: else the order of drop-ins would decide who is asked.
 
 /// Finds ties.
 struct RouteTies {

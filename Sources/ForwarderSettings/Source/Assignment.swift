@@ -6,7 +6,7 @@ struct Assignment: Sendable {
     let row: ReferenceKey
     /// As people write it: `group.default.hedge`, `upstream.name`.
     let path: String
-    /// What merging goes by: the path, with the number of the table for `[[upstream]]` (`upstream#2.name`) and `[[route]]`.
+    /// What merging goes by: the path, with the number of the table where tables are a list (`upstream#2.name`).
     let slot: String
     let keyOrigin: Origin
     let node: TOMLNode
