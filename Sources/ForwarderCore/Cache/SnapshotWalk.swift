@@ -57,15 +57,15 @@ struct SnapshotWalk {
     /// Passes over at most a step's worth of `ring`. True at its end.
     private mutating func pass(_ ring: EntryRing, _ store: borrowing EntryStore, into piece: inout ByteWriter) -> Bool {
         let head = ring.dropped &+ UInt64(truncatingIfNeeded: ring.used)
-        var (next, end) = places ?? (ring.dropped, head)
+        let end = places?.end ?? head
+        var next = places?.next ?? ring.dropped
         // The sign of differences, for the numbers may wrap.
         if Int64(bitPattern: next &- ring.dropped) < 0 { next = ring.dropped }
-        defer { places = (next, end) }
         let goal = min(piece.count + SnapshotWalk.stepOctets, SnapshotFormat.chunkGoal)
         var entries = 0
         while piece.count < goal, entries < SnapshotWalk.stepEntries {
             guard Int64(bitPattern: end &- next) > 0, Int64(bitPattern: head &- next) > 0 else {
-                (next, end) = (0, 0)
+                places = nil
                 return true
             }
             let entry = ring.place(behindTail: Int(truncatingIfNeeded: next &- ring.dropped))
@@ -73,6 +73,7 @@ struct SnapshotWalk {
             next &+= UInt64(truncatingIfNeeded: max(store.size(entry), EntryStore.unit))
             entries += 1
         }
+        places = (next, end)
         return false
     }
 
