@@ -82,7 +82,8 @@ struct Daemon {
             let notices: NoticeQueue
             do throws(SystemError) { notices = try NoticeQueue(level: log.level) } catch { throw .system(error) }
             if signals < 0 { throw .system(SystemError(code: -signals)) }
-            let group = try WorkerGroup(engine: mapping.engine, runtime: mapping.runtime, notices: notices)
+            let group = try WorkerGroup(
+                engine: mapping.engine, interval: mapping.runtime.persistInterval, notices: notices)
             var daemon = Daemon(log, group, notices, signals: signals, upstreams: settings.upstreams.count)
             daemon.run(mapping, file: file)
             return 0

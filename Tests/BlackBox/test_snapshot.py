@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import stat
+import subprocess
 import time
 
 import pytest
@@ -60,12 +61,12 @@ def test_restart_without_upstream(kept):
 
 
 def test_what_ended_is_left_out(kept):
-    kept.fill_and_stop("short.ttl-1.count.lab.example", "long.ttl-300.count.lab.example")
+    kept.fill_and_stop("s1.ttl-1.count.lab.example", "l1.ttl-300.count.lab.example")
     time.sleep(1.5)
-    daemon = kept.start(cache={})
+    daemon = kept.start()
     assert daemon.wait_for_log("of the cache were loaded")
-    assert addresses(ask(daemon, "short.ttl-1.count.lab.example")) == ["198.51.100.2"]
-    assert addresses(ask(daemon, "long.ttl-300.count.lab.example")) == ["198.51.100.1"]
+    assert addresses(ask(daemon, "s1.ttl-1.count.lab.example")) == ["198.51.100.2"]
+    assert addresses(ask(daemon, "l1.ttl-300.count.lab.example")) == ["198.51.100.1"]
 
 
 def test_damaged_file_is_set_aside(kept):
@@ -83,8 +84,13 @@ def test_damaged_file_is_set_aside(kept):
     assert again.wait_for_log("1 answers of the cache were loaded")
 
 
-@pytest.mark.parametrize("octets,words", [(b"", "cut short"), (b"no snapshot at all, but some text", "does not begin"),
-                                          (os.urandom(100_000), "does not begin")])
+RUBBISH = {
+    "empty": (b"", "cut short"), "text": (b"no snapshot at all, but some text", "does not begin"),
+    "random": (os.urandom(100_000), "does not begin"),
+}
+
+
+@pytest.mark.parametrize("octets,words", RUBBISH.values(), ids=RUBBISH)
 def test_rubbish(kept, octets, words):
     kept.file.write_bytes(octets)
     daemon = kept.start()
@@ -125,6 +131,23 @@ def test_directory_that_cannot_be_written(kept):
     assert ask(daemon, "a.lab.example").rcode() == 0
     assert daemon.stop() == 0
     assert "cannot be written to" in daemon.log() and "cache.snapshot" in daemon.log()
+
+
+MOUNT = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+         'mount -t tmpfs -o size=4k none "$1" && shift && exec "$@"', "sh"]
+
+
+def test_full_disk(kept):
+    """A warning; the daemon serves and ends as ever."""
+    if subprocess.run([*MOUNT, str(kept.directory), "true"], capture_output=True).returncode:
+        pytest.skip("no user namespaces here")
+    daemon = kept.start(prefix=[*MOUNT, str(kept.directory)])
+    for number in range(100):
+        assert ask(daemon, f"n{number}.lab.example").rcode() == 0
+    # All of the prefix became the daemon, which therefore has the first process's id.
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(5) == 0
+    assert "No space left on device" in daemon.log()
 
 
 def test_first_of_several_directories(kept, tmp_path):

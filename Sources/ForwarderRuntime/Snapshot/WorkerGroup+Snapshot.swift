@@ -3,15 +3,14 @@
 import ForwarderCore
 
 extension WorkerGroup {
-    /// Loads the snapshot in `directory` while the workers serve, and keeps it up to date from then on. nil when there
-    /// is nothing to keep: `persist` is off, or the cache.
+    /// Loads the snapshot in `directory` while the workers serve, and keeps it up to date from then on. `engine` must be
+    /// what the workers were started with: the cache's keys hold indexes of its groups.
     public func keepSnapshot(
-        in directory: String, engine: EngineSettings, runtime: RuntimeSettings, notices: NoticeQueue
-    ) throws(SystemError) -> SnapshotThread? {
-        guard runtime.persist, cache.statistics().limit > 0 else { return nil }
-        return try SnapshotThread(
+        in directory: String, engine: EngineSettings, interval: Interval, notices: NoticeQueue
+    ) throws(SystemError) -> SnapshotThread {
+        try SnapshotThread(
             SnapshotPlan(
                 file: SnapshotFile(directory: directory), cache: cache, engine: engine,
-                interval: max(runtime.persistInterval, .seconds(1)), notices: notices, mailbox: try SnapshotMailbox()))
+                interval: max(interval, .seconds(1)), notices: notices, mailbox: try SnapshotMailbox()))
     }
 }
