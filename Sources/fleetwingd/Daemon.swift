@@ -83,7 +83,7 @@ struct Daemon {
             do throws(SystemError) { notices = try NoticeQueue(level: log.level) } catch { throw .system(error) }
             if signals < 0 { throw .system(SystemError(code: -signals)) }
             let group = try WorkerGroup(
-                engine: mapping.engine, interval: mapping.runtime.persistInterval, notices: notices)
+                engine: mapping.engine, runtime: mapping.runtime, notices: notices)
             var daemon = Daemon(log, group, notices, signals: signals, upstreams: settings.upstreams.count)
             daemon.run(mapping, file: file)
             return 0
@@ -158,7 +158,7 @@ struct Daemon {
         }
         do throws(SystemError) {
             snapshot = try group.keepSnapshot(
-                in: directory, engine: mapping.engine, runtime: mapping.runtime, notices: notices)
+                in: directory, engine: mapping.engine, interval: mapping.runtime.persistInterval, notices: notices)
         } catch {
             log.write(Notice(.warning, event: "no_snapshot", "the cache is not kept: \(error.text)"))
         }
