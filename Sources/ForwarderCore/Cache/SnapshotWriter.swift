@@ -1,7 +1,8 @@
 // Writes the cache's snapshot, a piece at a time: head and groups, chunks of records, the end mark.
 //
 // The runtime's snapshot thread calls it and moves the pieces to the file. It takes the shards' locks one at a time,
-// each for one step of the walk. It must never write failures (the next start is another try), nor answers of hidden groups.
+// each for one step of the walk. It must never write failures (the next start is another try), nor answers of hidden
+// groups.
 
 import DNSWire
 

@@ -79,5 +79,9 @@ final class SnapshotMailbox: Sendable {
     func noteEnded() { ended.store(true, ordering: .releasing) }
 
     /// Waits for `requestEnd`, at most so long.
-    func wait(milliseconds: Int32) { _ = cl_wait_readable(wakeup.number, wakeup.number, milliseconds) }
+    func wait(milliseconds: Int32) {
+        var number = wakeup.number
+        // Safety: one descriptor is named, and one is there for the length of the call.
+        _ = unsafe cl_wait_readable(&number, 1, milliseconds)
+    }
 }

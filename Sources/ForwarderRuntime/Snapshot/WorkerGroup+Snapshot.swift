@@ -3,8 +3,8 @@
 import ForwarderCore
 
 extension WorkerGroup {
-    /// Loads the snapshot in `directory` while the workers serve, and keeps it up to date from then on. `engine` must be
-    /// what the workers were started with: the cache's keys hold indexes of its groups.
+    /// Loads the snapshot in `directory` while the workers serve, and keeps it up to date from then on. `engine` must
+    /// have the groups that the workers were started with: the cache's keys hold their indexes.
     public func keepSnapshot(
         in directory: String, engine: EngineSettings, interval: Interval, notices: NoticeQueue
     ) throws(SystemError) -> SnapshotThread {
