@@ -35,7 +35,7 @@ public struct RuntimeSettings: Sendable, Equatable {
     public var resumption = true
     /// `tls.keylog`: the file that session secrets are appended to; empty = none.
     public var keylog = ""
-    /// Whether snapshots of the cache are kept in the state directory.
+    /// `cache.persist`: keep the cache in the state directory.
     public var persist = false
     /// Between two snapshots.
     public var persistInterval = Interval.seconds(600)

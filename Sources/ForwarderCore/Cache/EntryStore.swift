@@ -44,6 +44,11 @@ struct EntryStore: ~Copyable {
 
     func kind(_ entry: Int) -> EntryKind { EntryKind(rawValue: bytes[entry + 2] & EntryStore.kindMask) ?? .dead }
 
+    /// DO and CD of its key.
+    func flags(_ entry: Int) -> UInt8 { bytes[entry + 2] & (EntryStore.dnssecBit | EntryStore.checkingBit) }
+
+    func group(_ entry: Int) -> UInt16 { bytes.load(entry + EntryStore.groupOffset, as: UInt16.self) }
+
     func frequency(_ entry: Int) -> UInt8 { bytes[entry + EntryStore.frequencyOffset] }
 
     mutating func setFrequency(_ value: UInt8, _ entry: Int) { bytes[entry + EntryStore.frequencyOffset] = value }

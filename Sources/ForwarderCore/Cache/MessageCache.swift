@@ -316,3 +316,56 @@ extension MessageCache {
         }
     }
 }
+
+// MARK: the snapshot
+
+extension MessageCache {
+    /// Copies what the walk comes to next into the snapshot. True when it has seen the whole shard.
+    func copyEntries(_ walk: inout SnapshotWalk, into piece: inout ByteWriter) -> Bool {
+        walk.step(through: store, main: main, small: small, into: &piece)
+    }
+
+    /// Puts an answer of the snapshot in, into free space only: what came from upstreams since the start is newer, and
+    /// must not be replaced or pushed out.
+    mutating func restore(
+        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore,
+        age: UInt32, frequency: UInt8, now: UInt32
+    ) -> SnapshotFate {
+        let kind = answer.kind == .nameError && answer.deniesQuestion ? EntryKind.nameError : .ordinary
+        if find(key, kind, name: name) != nil || isContradicted(key, kind, name: name, age: age, now: now) {
+            return .superseded
+        }
+        let size = EntryStore.size(ofAnswer: answer.length)
+        let hash = key.hash(kind)
+        let bucket = index.bucket(hash)
+        let intoMain = main.fits(size)
+        guard size <= layout.entryLimit, intoMain || small.fits(size),
+            let way = (0..<CacheIndex.ways).first(where: { CacheIndex.place(index.slot(bucket, way: $0)) == nil })
+        else { return .crowded }
+        let entry = intoMain ? main.claim(size, in: &store) : small.claim(size, in: &store)
+        store.write(
+            entry, size: size, key, kind, answer, packed, lifetime: answer.lifetime, frequency: frequency,
+            now: now &- age)
+        entries += 1
+        count(kind, 1)
+        index.set(CacheIndex.slot(hash, entry), bucket, way: way)
+        return .loaded
+    }
+
+    /// Whether a younger entry says the opposite: that the name is not there, or that it is, for a type that is asked
+    /// for often. (Looking for all types would take as many lookups as there are types.)
+    private func isContradicted(
+        _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore, age: UInt32, now: UInt32
+    ) -> Bool {
+        if kind == .ordinary {
+            guard denials > 0, let denial = find(key, .nameError, name: name) else { return false }
+            return store.age(denial, now: now) < age
+        }
+        var other = key
+        for type in [RecordType(rawValue: key.type), .a, .aaaa, .https] {
+            other.type = type.rawValue
+            if let entry = find(other, .ordinary, name: name), store.age(entry, now: now) < age { return true }
+        }
+        return false
+    }
+}

@@ -22,7 +22,7 @@ public struct GroupReport: Sendable {
 
 /// The running workers.
 public final class WorkerGroup {
-    private let cache: SharedCache
+    let cache: SharedCache
     private let settings: RuntimeSettings
     private var workers: [(thread: WorkerThread, mailbox: WorkerMailbox)] = []
 
