@@ -354,7 +354,7 @@ extension MessageCache {
 
     /// Whether a younger entry says the opposite: that the name is not there, or that it is, for a type that is asked
     /// for often. (Looking for all types would take as many lookups as there are types.)
-    private func isContradicted(
+    private mutating func isContradicted(
         _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore, age: UInt32, now: UInt32
     ) -> Bool {
         if kind == .ordinary {
