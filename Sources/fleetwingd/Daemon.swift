@@ -142,14 +142,13 @@ struct Daemon {
                     + (file ?? "the embedded default")))
         startSnapshot(mapping)
         ServiceNotification.ready("\(upstreamCount), listening on \(addresses)")
+        follow(0)
         while true {
             let ready = wait()
-            let now = Instant(nanoseconds: cl_boottime())
             if ready & 2 != 0 { writeNotices() }
             if ready & 1 != 0 && takeSignals() { break }
-            let events = (network: ready & 4 != 0, files: ready & 8 != 0)
-            for notice in surroundings.take(events: events, now: now, group: group) { log.write(notice) }
-            if lastStatus + Daemon.statusInterval <= now { tellStatus() }
+            follow(ready)
+            if lastStatus + Daemon.statusInterval <= Instant(nanoseconds: cl_boottime()) { tellStatus() }
         }
         ServiceNotification.stopping()
         group.stop()
@@ -158,10 +157,16 @@ struct Daemon {
         log.write(Notice(.info, event: "stopped", "stopped"))
     }
 
+    private mutating func follow(_ ready: UInt32) {
+        let events = (network: ready & 4 != 0, files: ready & 8 != 0)
+        let now = Instant(nanoseconds: cl_boottime())
+        for notice in surroundings.take(events: events, now: now, group: group) { log.write(notice) }
+    }
+
     // MARK: - The cache's snapshot
 
     private mutating func startSnapshot(_ mapping: SettingsMapping) {
-        guard mapping.runtime.persist, mapping.engine.cache.size > 0 else { return }
+        guard mapping.runtime.persist else { return }
         guard let directory = StateDirectory.find() else {
             let places = "$\(StateDirectory.variable) or \(StateDirectory.usual)"
             let text = "no state directory (\(places)): the cache begins empty at each start"

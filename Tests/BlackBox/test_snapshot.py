@@ -150,6 +150,24 @@ def test_full_disk(kept):
     assert "No space left on device" in daemon.log()
 
 
+def test_group_with_other_servers(kept, build):
+    """Answers of one upstream are not those of another in a group of the same name."""
+    kept.fill_and_stop("a.count.lab.example")
+    other = build.lab()
+    kept.url = other.url
+    daemon = kept.start()
+    assert daemon.wait_for_log("1 of groups that are not configured")
+    assert ask(daemon, "a.count.lab.example").rcode() == 0
+    assert other.asked("a.count.lab.example") == 1
+
+
+def test_switched_off(kept):
+    daemon = kept.start(cache={"persist": False})
+    assert ask(daemon, "a.lab.example").rcode() == 0
+    assert daemon.stop() == 0
+    assert os.listdir(kept.directory) == [] and "snapshot" not in daemon.log()
+
+
 def test_first_of_several_directories(kept, tmp_path):
     (tmp_path / "second").mkdir()
     daemon = kept.start(environment={"STATE_DIRECTORY": f"{kept.directory}:{tmp_path / 'second'}"})
