@@ -28,6 +28,7 @@ class Kept:
 
     def start(self, **keywords):
         environment = {"STATE_DIRECTORY": str(self.directory), **keywords.pop("environment", {})}
+        keywords.setdefault("cache", {"persist": True})
         return self.build.daemon([self.url], environment=environment, **keywords)
 
     def fill_and_stop(self, *names):
@@ -150,6 +151,24 @@ def test_full_disk(kept):
     assert "No space left on device" in daemon.log()
 
 
+def test_group_with_other_servers(kept, build):
+    """Answers of one upstream are not those of another in a group of the same name."""
+    kept.fill_and_stop("a.count.lab.example")
+    other = build.lab()
+    kept.url = other.url
+    daemon = kept.start()
+    assert daemon.wait_for_log("1 of groups that are not configured")
+    assert ask(daemon, "a.count.lab.example").rcode() == 0
+    assert other.asked("a.count.lab.example") == 1
+
+
+def test_switched_off(kept):
+    daemon = kept.start(cache={"persist": False})
+    assert ask(daemon, "a.lab.example").rcode() == 0
+    assert daemon.stop() == 0
+    assert os.listdir(kept.directory) == [] and "snapshot" not in daemon.log()
+
+
 def test_first_of_several_directories(kept, tmp_path):
     (tmp_path / "second").mkdir()
     daemon = kept.start(environment={"STATE_DIRECTORY": f"{kept.directory}:{tmp_path / 'second'}"})
@@ -160,6 +179,6 @@ def test_first_of_several_directories(kept, tmp_path):
 @pytest.mark.skipif(os.access("/var/lib/fleetwing", os.W_OK), reason="this machine has a state directory")
 def test_no_state_directory(build):
     environment = {"STATE_DIRECTORY": ""}
-    daemon = build.daemon([build.lab().url], environment=environment)
+    daemon = build.daemon([build.lab().url], environment=environment, cache={"persist": True})
     assert daemon.wait_for_log("no state directory")
     assert daemon.log().count("no state directory") == 1
