@@ -18,7 +18,8 @@ extension Engine {
             if now < until { return armQuery(slot) }
             queries.slots[slot].postponedUntil = nil
         }
-        if queries.slots[slot].sends == 0 { fallBackIfDown(slot, now) }
+        // Also when the last member went down under this very query: better than asking the dead in despair.
+        fallBackIfDown(slot, now)
         let group = queries.slots[slot].asks
         guard queries.slots[slot].sends < settings.groups[group].attempts,
             let member = chooseMember(slot, group, mustBeWell: false, now)
