@@ -113,43 +113,39 @@ def test_fastest_explores(build):
 
 
 def test_hedge(build):
-    """One of twenty answers of the first member takes 400 ms: hedged, and no more than the budget in extra queries."""
-    stack = build(lab=[{}, {}], group={"hedge": "60ms"})
-    assert sum(shares(stack, 60, "warm")) <= 66
-    slow = []
-    for i in range(100):
-        name = f"he{i}.delay-400.lab.example" if i % 20 == 10 else f"he{i}.lab.example"
-        if "delay" in name:
-            stack.labs[1].set(delay=-400)
+    """Each tenth answer of the first member takes 400 ms: the second one's comes first. Nobody is down for it."""
+    stack = build(labs=2, group={"hedge": "60ms"})
+    for i in range(60):
+        stack.labs[0].set(delay=400 if i % 10 == 5 else 0)
         begin = time.monotonic()
-        assert stack.ask(name).rcode() == 0
-        if "delay" in name:
-            slow.append(time.monotonic() - begin)
-            stack.labs[1].set(delay=0)
-    assert max(slow) < 0.35, slow
-    found = upstreams(stack)
-    assert found[1]["hedges"] >= 5 and found[1]["hedges_won"] >= 5, found
-    assert found[1]["extras"]["hedge"] == found[1]["hedges"]
-    assert found[0]["state"] == "up" and found[0]["downs"] == 0
-    assert stack.labs[1].counters()["queries"] <= 20
+        assert right(stack.ask(f"he{i}.lab.example"), f"he{i}.lab.example")
+        assert time.monotonic() - begin < 0.35
+    first, second = upstreams(stack)
+    assert second["hedges"] >= 6 and second["hedges_won"] >= 6, second
+    assert second["extras"]["hedge"] == second["hedges"] == stack.labs[1].counters()["queries"]
+    assert first["state"] == "up" and first["downs"] == 0
 
 
 def test_hedge_budget(build):
-    """Everything is late: extra queries stay at a tenth of the clients' and what the floor gives, and are counted."""
+    """Everything is late: once the store of the start is used up, extra queries stay at the floor of 25 a second and a
+    tenth of the clients'; what was not granted is counted."""
     stack = build(lab=[{"delay": 150}] * 2, group={"hedge": "20ms"}, server={"max_inflight_per_client": 0})
-    begin = time.monotonic()
-    with UDPClient(stack.port) as client:
-        for i in range(400):
-            client.send(wire.make_query(f"hb{i}.lab.example", ident=i))
-            time.sleep(0.002)
-        assert all(client.receive(3) is not None for _ in range(400))
-    seconds = time.monotonic() - begin
-    found = upstreams(stack)
-    assert found[1]["extras_denied"]["hedge"] > 0, found
-    assert stack.labs[1].counters()["queries"] <= 400 * 0.1 + 25 * seconds + 40, found
+    spent = []
+    for burst in range(3):
+        begin, before = time.monotonic(), stack.labs[1].counters()["queries"]
+        with UDPClient(stack.port) as client:
+            for i in range(300):
+                client.send(wire.make_query(f"hb{burst}-{i}.lab.example", ident=i))
+                time.sleep(0.002)
+            assert all(client.receive(3) is not None for _ in range(300))
+        spent.append((stack.labs[1].counters()["queries"] - before, time.monotonic() - begin))
+    assert spent[0][0] <= 250, spent
+    for count, seconds in spent[1:]:
+        assert count <= 300 * 0.1 + 25 * seconds + 10, spent
+    assert upstreams(stack)[1]["extras_denied"]["hedge"] > 100
 
 
-@pytest.mark.parametrize("when_down", ["stale", "servfail", "fallback"])
+@pytest.mark.parametrize("when_down", ["stale", "fallback"])
 def test_fallback(build, when_down):
     """The second group is asked while every member of the first is down, and not a moment longer."""
     labs = [build.lab(), build.lab(), build.lab()]
@@ -196,7 +192,7 @@ def test_lazy_probes(build):
     for i in range(8):
         assert right(stack.ask(f"lp{i}.lab.example"), f"lp{i}.lab.example")
     assert wait_until(lambda: upstreams(stack)[0]["state"] in ("down", "probing"))
-    time.sleep(2.5)
+    time.sleep(4)
     found = upstreams(stack)
     assert found[0]["probes"] >= 2 and found[0]["probes_answered"] == 0, found
     assert found[1]["probes"] == 0 and found[1]["state"] == "up", found
