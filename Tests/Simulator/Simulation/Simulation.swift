@@ -115,7 +115,8 @@ public final class Simulation {
         while true {
             let before = world.now
             let event = queue.next.map { $0 + slept }
-            guard let target = [event, world.nextDeadline].compactMap({ $0 }).min(), target <= last + slept + rest else {
+            guard let target = [event, world.nextDeadline].compactMap({ $0 }).min(), target <= last + slept + rest
+            else {
                 break
             }
             if target == event { performNext() } else { world.jump(to: target) }
@@ -231,7 +232,7 @@ public final class Simulation {
         return questionNumbers[question.name.folded.wire + [UInt8(truncatingIfNeeded: question.type)]]
     }
 
-    /// Where the ledger counts a query; nil where that cannot be told: without an OPT nobody knows whether DO was meant.
+    /// Where the ledger counts a query; nil where nobody can tell: without an OPT, whether DO was meant.
     func ledgerKey(_ query: OutQuery) -> Int? {
         guard let opt = query.message.opt, let number = number(of: query) else { return nil }
         return Simulation.key(number, dnssecOK: opt.dnssecOK, checkingDisabled: query.message.flags & 0x0010 != 0)
