@@ -69,6 +69,7 @@ public final class Simulation {
     var firstRecovery: Instant?
     private var found: [String] = []
     private var told = 0
+    private var notices = 0
     /// Lines that tell what happens; nil = nobody wants to know.
     public var log: ((String) -> Void)?
 
@@ -224,6 +225,8 @@ public final class Simulation {
         for id in world.probes { decideProbe(id) }
         world.probes.removeAll(keepingCapacity: true)
         world.events.removeAll(keepingCapacity: true)
+        notices += 1
+        if notices % 16 == 0 { checkConservation() }
     }
 
     /// The number of the question that a query asks; nil for questions of the engine's own.
