@@ -62,7 +62,7 @@ extension Engine {
                 joins.set(joinKey, UInt32(slot))
                 queries.slots[slot].joinKey = joinKey
             }
-            patience.append(slot: slot, generation: queries.slots[slot].generation, startedAt: now)
+            patience.append(slot, of: queries)
         }
         return slot
     }
@@ -134,10 +134,7 @@ extension Engine {
     /// The table is full: what is older than any client's patience makes room first.
     mutating func dropImpatient(now: Instant, into out: inout ActionBuffer) {
         while waiters.count >= waiters.limit || queries.isFull {
-            let oldest = patience.popOldest(olderThan: now + Interval(nanoseconds: -Engine.longestPatience.nanoseconds)) {
-                slot, generation in
-                queries.slots[slot].isOpen && queries.slots[slot].generation == generation
-            }
+            let oldest = patience.popOldest(olderThan: Engine.longestPatience, now: now, of: queries)
             guard let oldest else { return }
             dropWaiters(oldest, now: now, into: &out)
         }

@@ -14,7 +14,7 @@ class Counters:
 
     def reset(self):
         self.udp = self.tcp = self.tls = self.https = self.malformed = 0
-        self.answered = 0
+        self.answered = self.loop_probes = 0
         self.ports = {}
         self.ids = set()
         self.port_ids = {}
@@ -133,8 +133,8 @@ class Counters:
 
     def report(self):
         """All of it as plain values for JSON."""
-        plain = ("udp", "tcp", "malformed", "answered", "id_repeats", "in_flight", "max_in_flight", "duplicates",
-                 "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
+        plain = ("udp", "tcp", "malformed", "answered", "loop_probes", "id_repeats", "in_flight", "max_in_flight",
+                 "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
                  "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
                  "peak_pipelined", "ports", "tls", "https", "opened_by",
                  "handshakes", "resumed", "tickets_offered", "tickets_reused", "close_notifies",

@@ -35,6 +35,11 @@ class Query:
             at += 1 + self.name[at]
         return found
 
+    @property
+    def is_loop_probe(self):
+        """A single label of 32 octets, type HINFO: how the daemon finds out whether it asks itself."""
+        return self.qtype == 13 and len(self.name) == 34 and self.name[0] == 32
+
     def option(self, code):
         for found, body in self.options:
             if found == code:
