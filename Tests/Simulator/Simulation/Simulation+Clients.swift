@@ -73,7 +73,7 @@ extension Simulation {
         let waited = (at - exchange.sentAt).inMilliseconds
         tell("client \(port) is told \(TestType.rcodeName(message.rcode)) after \(waited) ms")
         var due = exchange.sentAt + plan.settings.queryDeadline
-        if due >= lastSleep.from && due < lastSleep.to { due = lastSleep.to }
+        for sleep in sleeps where due >= sleep.from && due < sleep.to { due = sleep.to }
         if at > due + Simulation.lateness {
             report("client \(port) waited \((at - exchange.sentAt).inMilliseconds) ms")
         }
@@ -107,6 +107,9 @@ extension Simulation {
         }
         // A denial of a name holds for its other types and for names below it; its own query may have been any.
         let isOwn = issues[origin.stamp].question == ask.question
+        if isOwn, let key = issues[origin.stamp].key, let asked = exchange.asked, key != self.key(ask.question, asked) {
+            report("client \(port) got what was asked with another DO or CD: \(message.summary)")
+        }
         checkAge(message, at, origin, isOwn ? exchange.asked.map { key(ask.question, $0) } : nil, port)
     }
 

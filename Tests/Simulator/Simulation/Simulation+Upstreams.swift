@@ -201,7 +201,7 @@ extension Simulation {
         guard stamp < Int(UInt16.max) else { return report("more answers than there are stamps") }
         var life = question.ttl > bending.age ? question.ttl - bending.age : 0
         if let freshness = bending.freshness { life = min(life, freshness) }
-        issues.append(Issue(question: number ?? -1, at: world.now, life: life))
+        issues.append(Issue(question: number ?? -1, key: ledgerKey(query), at: world.now, life: life))
         if let number, let rcode = bending.rcode, rcode < 16 { toldErrors[number] |= 1 << UInt32(rcode) }
         let bytes = ReplyComposer.compose(to: query, question, stamp: UInt16(stamp), bending)
         tell("#\(query.number) answered\(words(bending)), stamp \(stamp)")

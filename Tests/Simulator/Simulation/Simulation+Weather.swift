@@ -42,7 +42,7 @@ extension Simulation {
         epoch += 1
         slept = slept + length
         for id in sortedConnections() where chance.chance(60) { world.connections[id]?.isForgotten = true }
-        lastSleep = (from, from + length)
+        sleeps.append((from, from + length))
         world.setClock(from + length)
         // Which of the two the runtime notices first is chance.
         if chance.chance(50) { world.jump(to: world.now) }

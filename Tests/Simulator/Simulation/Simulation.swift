@@ -32,6 +32,8 @@ public final class Simulation {
     /// An answer that an upstream gave.
     struct Issue {
         var question: Int
+        /// With DO and CD, where those are known.
+        var key: Int?
         var at: Instant
         /// Seconds that it may be kept.
         var life: UInt32
@@ -53,8 +55,8 @@ public final class Simulation {
     var hasOutage = false
     var isFair = false
     var isStopped = false
-    /// The last sleep, in the world's time.
-    var lastSleep: (from: Instant, to: Instant) = (World.beginning, World.beginning)
+    /// When the machine slept, in the world's time.
+    var sleeps: [(from: Instant, to: Instant)] = []
     var questionNumbers: [[UInt8]: Int] = [:]
     var issues: [Issue] = []
     /// RCODEs that upstreams answered a question with, as bits.
