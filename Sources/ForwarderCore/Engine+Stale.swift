@@ -40,8 +40,8 @@ extension Engine {
         if queries.slots[slot].staleAt == nil { queries.slots[slot].staleAt = now + settings.cache.staleAfter }
     }
 
-    /// `stale_after` is over: all who wait get what is kept, in portions where they are paced. The query goes on, for the
-    /// cache.
+    /// `stale_after` is over: all who wait get what is kept, in portions where they are paced. The query goes on, for
+    /// the cache.
     mutating func staleDue(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
         queries.slots[slot].staleAt = nil
         guard allowsStale(Int(queries.slots[slot].question.group), now) else { return }
