@@ -149,7 +149,11 @@ extension Engine {
 
     /// A probe is over, whatever came of it.
     mutating func probeEnded(_ upstream: Int, _ purpose: QueryPurpose, _ now: Instant) {
-        if case .probe = purpose { pools[upstream].health.endProbe(now) }
+        if case .probe = purpose {
+            pools[upstream].health.endProbe(now)
+        } else {
+            scheduleLoopProbe(upstream, now)
+        }
         scheduleProbe(upstream)
     }
 }

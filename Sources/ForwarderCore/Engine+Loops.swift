@@ -25,8 +25,18 @@ extension Engine {
         pools[upstream].loopNonce = nonce
         let name = [32] + Engine.hexadecimal(nonce) + Engine.hexadecimal(tag) + [0]
         if !sendProbe(.loop(upstream: upstream), to: upstream, name, .hinfo, now: now, into: &out) {
+            // The table is full.
+            pools[upstream].loopProbeAt = now + Engine.loopPause
+            wakeUpstream(upstream, at: now + Engine.loopPause)
+        }
+    }
+
+    /// One that loops is asked again, also after a probe that nobody answered.
+    mutating func scheduleLoopProbe(_ upstream: Int, _ now: Instant) {
+        if pools[upstream].health.isLooping && pools[upstream].loopProbeAt == nil {
             pools[upstream].loopProbeAt = now + Engine.loopPause
         }
+        if let due = pools[upstream].loopProbeAt { wakeUpstream(upstream, at: due) }
     }
 
     /// A client's question that is a probe of ours: answered so that the one who sent it knows. The name is in
@@ -49,7 +59,8 @@ extension Engine {
     mutating func judgeLoop(_ upstream: Int, _ packed: PackedAnswer, now: Instant, into out: inout ActionBuffer) {
         let proof = Engine.hexadecimal(cache.tag(pools[upstream].loopNonce, 1))
         let loops = packer.holds(proof, within: packed.length)
-        if loops { pools[upstream].loopProbeAt = now + Engine.loopPause }
+        // SERVFAIL may be all that a loop further on leaves of a probe: it proves neither.
+        if !loops && packed.kind == .failure { return }
         guard loops != pools[upstream].health.isLooping else { return }
         pools[upstream].health.isLooping = loops
         out.events.append(.loop(upstream: upstream, isFound: loops))
