@@ -24,7 +24,7 @@ extension ScenarioRunner {
             guard let name = step.words.first, names.contains(Substring(name)) == !step.has("never") else {
                 throw step.failure("events so far: \(names.joined(separator: " "))")
             }
-        default: throw step.failure("unknown verb")
+        default: try checkDispatch(step)
         }
     }
 
@@ -104,7 +104,7 @@ extension ScenarioRunner {
         return values
     }
 
-    private func upstream(_ step: Step) throws -> Int {
+    func upstream(_ step: Step) throws -> Int {
         guard let name = step.value("ADDRESS") else { return 0 }
         guard let index = world.settings.upstreams.firstIndex(where: { $0.name == name }) else {
             throw step.failure("no upstream \(name)")
@@ -113,7 +113,7 @@ extension ScenarioRunner {
     }
 
     /// Compares with the operator and the number at `index` of the step's words, or with the first operator found.
-    private func compare(_ step: Step, _ what: String, _ found: Double, operatorAt index: Int? = nil) throws {
+    func compare(_ step: Step, _ what: String, _ found: Double, operatorAt index: Int? = nil) throws {
         let operators: [String: (Double, Double) -> Bool] = ["=": { $0 == $1 }, "<=": { $0 <= $1 }, ">=": { $0 >= $1 }]
         let at = index ?? step.words.firstIndex { operators[$0] != nil } ?? step.words.count
         guard at + 1 < step.words.count, let test = operators[step.words[at]], let wanted = Double(step.words[at + 1])
