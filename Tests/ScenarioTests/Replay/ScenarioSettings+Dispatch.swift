@@ -1,4 +1,4 @@
-// The settings of a scenario that are about choosing and failing: strategies, hedges, health, loops, kinds of upstreams.
+// The settings of a scenario that are about choosing and failing: strategies, hedges, health, loops, upstreams.
 
 import ForwarderCore
 
