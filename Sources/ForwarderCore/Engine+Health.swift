@@ -105,8 +105,9 @@ extension Engine {
 
     // MARK: - Probes
 
-    /// Sets the upstream's timer to its next probe.
+    /// Sets the upstream's timer to its next probe, of health or for a loop.
     mutating func scheduleProbe(_ upstream: Int) {
+        if let due = pools[upstream].loopProbeAt, settings.detectsLoops { wakeUpstream(upstream, at: due) }
         let due = pools[upstream].health.probeDue(
             heardAt: pools[upstream].answeredAt, probedAt: pools[upstream].probedAt)
         if let due { wakeUpstream(upstream, at: due) }
@@ -153,11 +154,7 @@ extension Engine {
 
     /// A probe is over, whatever came of it.
     mutating func probeEnded(_ upstream: Int, _ purpose: QueryPurpose, _ now: Instant) {
-        if case .probe = purpose {
-            pools[upstream].health.endProbe(now)
-        } else {
-            scheduleLoopProbe(upstream, now)
-        }
+        if case .probe = purpose { pools[upstream].health.endProbe(now) }
         scheduleProbe(upstream)
     }
 }

@@ -83,7 +83,7 @@ extension ScenarioRunner {
             let upstream = step.has("ADDRESS") ? try self.upstream(step) : nil
             let count = world.outQueries.count { upstream == nil || $0.upstream == upstream }
             try compare(step, "queries sent", Double(count))
-        case "CHECK_ANSWERS": try checkAnswers(step)
+        case "CHECK_ALL_ANSWERS": try checkAnswers(step)
         case "CHECK_LOOP_NAME":
             let name = try query(step).message.questions.first?.name.wire ?? []
             let digits = name.dropFirst().dropLast()
@@ -93,7 +93,7 @@ extension ScenarioRunner {
         }
     }
 
-    /// `CHECK_ANSWERS n`: so many came, all as the entry says; its question counts only if MATCH says so.
+    /// `CHECK_ALL_ANSWERS n`: so many came, all as the entry says; its question counts only if MATCH says so.
     private func checkAnswers(_ step: Step) throws {
         guard let wanted = step.words.first.flatMap({ Int($0) }), wanted == unchecked.count else {
             throw step.failure("\(unchecked.count) answers came")

@@ -13,6 +13,8 @@ struct ScenarioSettings {
     var base = EngineSettings(upstreams: [], groups: [])
     /// `upstream` lines: the address, or the name of a system server, and the words after it.
     private var upstreams: [(name: String, words: [String])] = []
+    /// What ScenarioSettings+Answers reads of `group`, `fallback` and `route` lines.
+    var routing = ScenarioRouting()
     /// Streams connect by themselves at once.
     private(set) var connectsAtOnce = true
 
@@ -34,9 +36,7 @@ struct ScenarioSettings {
         for (name, words) in upstreams.isEmpty ? [("192.0.2.1", ["udp"])] : upstreams {
             settings.upstreams.append(try upstream(name, words))
         }
-        var whole = group
-        whole.members = Array(settings.upstreams.indices)
-        settings.groups = [whole]
+        try routing.apply(to: &settings, whole: group)
         return settings
     }
 
@@ -52,6 +52,7 @@ struct ScenarioSettings {
         if try setPool(name, value) { return }
         if try setGroup(name, value, values) { return }
         if try setServer(name, value, values) { return }
+        if try setAnswers(name, value, values) { return }
         throw TestFormatError("unknown setting \(name)")
     }
 
@@ -132,7 +133,7 @@ struct ScenarioSettings {
         return text == "yes"
     }
 
-    private func block(_ text: String) throws -> NetworkBlock {
+    func block(_ text: String) throws -> NetworkBlock {
         let parts = text.split(separator: "/").map(String.init)
         guard parts.count == 2 else { throw TestFormatError("not a CIDR block: \(text)") }
         return NetworkBlock(address: try TestAddress.address(parts[0]), prefixLength: try number(parts[1]))
