@@ -172,6 +172,11 @@ extension Engine {
             if failure == .networkUnreachable {
                 return attemptFailed(attempt, .local, "network unreachable", now: now, into: &out)
             }
+            if failure == .addressGone && wasSent && lost.network.isStream {
+                // Our own network took it back; `freeRetries` bounds how often.
+                let query = Int(attempts.slots[index].query)
+                queries.slots[query].sendCounts.undo(attempts.slots[index].member, lost.network)
+            }
             return askAgain(attempt, needs, at: .local, now: now, into: &out)
         }
         if lost.network.isStream {

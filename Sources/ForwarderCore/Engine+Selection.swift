@@ -120,11 +120,12 @@ extension Engine {
             memberStates.append(pools[pool].memberState(now))
         }
         let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
-        if queries.slots[slot].tried & all == all {
+        let barred = barred(slot, group, count)
+        if (queries.slots[slot].tried | barred) & all == all {
             if mustBeWell { return nil }
             queries.slots[slot].tried = 0
         }
-        let tried = queries.slots[slot].tried | barred(slot, group, count)
+        let tried = queries.slots[slot].tried | barred
         findCandidates(count, tried, areWell: true)
         if candidates.isEmpty && !mustBeWell { findCandidates(count, tried, areWell: false) }
         guard !candidates.isEmpty else { return nil }

@@ -91,6 +91,11 @@ struct PackedHead {
     var textOffset: Int { ttlTableOffset + 2 * ttlCount }
     var blockLength: Int { textOffset + textLength }
 
+    /// Whether the block at `offset` is an error that is meant: then its own reason is told, also from the cache.
+    static func isDeliberate(_ store: borrowing ByteStore, at offset: Int) -> Bool {
+        PackedHead(store, at: offset).extendedError.map(DeliberateError.isOne) ?? false
+    }
+
     /// Octets of the name of the block at `offset`, for a look without reading the whole head.
     static func nameLength(_ store: borrowing ByteStore, at offset: Int) -> Int {
         Int(store.load(offset + 2, as: UInt16.self)) - Header.size - 4

@@ -87,8 +87,9 @@ struct MessageCache: ~Copyable {
             if isDue { dueHits &+= 1 }
         }
         let block = entry + EntryStore.headerSize
+        let isOurs = kind == .failure && !PackedHead.isDeliberate(store.bytes, at: block)
         writer.write(
-            store.bytes, at: block, age: age, turn: turn, extendedError: kind == .failure ? .cachedError : nil,
+            store.bytes, at: block, age: age, turn: turn, extendedError: isOurs ? .cachedError : nil,
             type: kind == .nameError ? RecordType(rawValue: key.type) : nil, to: query, into: &out)
         return .answered(PackedHead(store.bytes, at: block).kind, isDue: isDue)
     }

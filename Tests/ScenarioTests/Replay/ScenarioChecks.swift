@@ -29,7 +29,7 @@ extension ScenarioRunner {
             guard let name = step.words.first, names.contains(Substring(name)) == !step.has("never") else {
                 throw step.failure("events so far: \(names.joined(separator: " "))")
             }
-        default: throw step.failure("unknown verb")
+        default: try checkDispatch(step)
         }
     }
 
@@ -110,7 +110,7 @@ extension ScenarioRunner {
         return values
     }
 
-    private func upstream(_ step: Step) throws -> Int {
+    func upstream(_ step: Step) throws -> Int {
         guard let name = step.value("ADDRESS") else { return 0 }
         guard let index = world.settings.upstreams.firstIndex(where: { $0.name == name }) else {
             throw step.failure("no upstream \(name)")

@@ -11,7 +11,8 @@ struct ScenarioSettings {
     var pool = PoolSettings()
     var group = GroupSettings(name: "default", members: [])
     var base = EngineSettings(upstreams: [], groups: [])
-    private var addresses: [(address: String, transport: UpstreamTransport)] = []
+    /// `upstream` lines: the address, or the name of a system server, and the words after it.
+    private var upstreams: [(name: String, words: [String])] = []
     /// What ScenarioSettings+Answers reads of `group`, `fallback` and `route` lines.
     var routing = ScenarioRouting()
     /// Streams connect by themselves at once.
@@ -32,12 +33,8 @@ struct ScenarioSettings {
     /// The whole, as the engine takes it. Without an `upstream` line there is one, 192.0.2.1 over UDP.
     func engineSettings() throws -> EngineSettings {
         var settings = base
-        for (address, transport) in addresses.isEmpty ? [("192.0.2.1", .udp)] : addresses {
-            var upstream = UpstreamSettings(
-                name: address, endpoints: [Endpoint(address: try TestAddress.address(address), port: 53)],
-                transport: transport)
-            upstream.pool = pool
-            settings.upstreams.append(upstream)
+        for (name, words) in upstreams.isEmpty ? [("192.0.2.1", ["udp"])] : upstreams {
+            settings.upstreams.append(try upstream(name, words))
         }
         try routing.apply(to: &settings, whole: group)
         return settings
@@ -48,9 +45,10 @@ struct ScenarioSettings {
         guard let value = values.first else { throw TestFormatError("\(key) needs a value") }
         let name = key.hasSuffix(":") ? String(key.dropLast()) : key
         if name == "upstream" {
-            addresses.append((value, values.last == "tcp" ? .tcp : .udp))
+            upstreams.append((value, Array(values.dropFirst())))
             return
         }
+        if try setDispatch(name, value) { return }
         if try setPool(name, value) { return }
         if try setGroup(name, value, values) { return }
         if try setServer(name, value, values) { return }
@@ -85,6 +83,7 @@ struct ScenarioSettings {
         case "strategy":
             let known: [String: StrategyKind] = [
                 "fastest": .fastest, "ordered": .ordered, "round-robin": .roundRobin, "random": .random,
+                "weighted": .weighted, "parallel": .parallel, "sticky": .sticky,
             ]
             guard let strategy = known[value] else { throw TestFormatError("unknown strategy \(value)") }
             group.strategy = strategy
