@@ -1,0 +1,198 @@
+"""What clients notice while upstreams die, restart, fail and come back, with real sockets and a steady load.
+
+The lab upstreams fail as a whole, by their control channel; the names are ordinary ones. Times are those of the events
+as they happened, not as they were planned. FLEETWING_OUTAGE is how long everything is dark, in seconds.
+"""
+
+import os
+import time
+
+import pytest
+
+import wire
+from bursts import right
+from steady import PATIENCE, SteadyLoad
+
+OUTAGE = float(os.environ.get("FLEETWING_OUTAGE", "10"))
+NEAR = 10  # milliseconds from the daemon to a lab upstream
+
+
+def told(record):
+    """What an assertion shows of a load."""
+    worst = sorted(record.queries, key=lambda query: -query.patience)[:5]
+    return record.summary() + "; worst: " + ", ".join(
+        f"{q.name.split('.')[0]} at {q.sent:.2f} s rcode {q.rcode} after {q.latency}" for q in worst)
+
+
+# MARK: the first of three is silent
+
+@pytest.mark.parametrize("strategy,transport,deaf", [
+    ("ordered", "udp", False), ("fastest", "udp", False), ("ordered", "tcp", False), ("fastest", "tls", True),
+    ("ordered", "tls", True)])
+def test_first_of_three_black_holed(build, strategy, transport, deaf):
+    """Nobody fails; the median stays within 1.3 of the healthy one, and after a second the slowest 1 % below 500 ms."""
+    stack = build(labs=3, lab={"delay": NEAR}, transport=transport, group={"strategy": strategy})
+    record = SteadyLoad(stack.port, rate=200, events=[(3, lambda: stack.lab.black_hole(deaf))]).run(8)
+    began = record.events[3]
+    healthy, dark = record.between(0.5, began - 0.2), record.between(began)
+    assert not healthy.failed, told(healthy)
+    assert not dark.failed, told(dark)
+    assert dark.median() <= 1.3 * healthy.median(), (told(healthy), told(dark))
+    settled = record.between(began + 1)
+    assert settled.percentile(99) < 0.5, told(settled)
+    # What is down gets probes and the odd try, not a share of the load.
+    assert stack.lab.counters()["swallowed"] <= 0.2 * len(dark.queries)
+
+
+# MARK: all are silent, then back
+
+@pytest.mark.parametrize("transport,deaf", [("udp", False), ("tcp", False), ("tls", True), ("https", False)])
+def test_all_black_holed_then_back(build, transport, deaf):
+    """Dark for a while: every client is told so in time. Back: the first answer within 2 s, then no failure, also for
+    a name that failed in the dark."""
+    stack = build(labs=3, lab={"delay": NEAR}, transport=transport)
+    back = 1 + OUTAGE
+    again = []
+
+    def name(number):
+        return f"n{number}.lab.example"
+
+    def ask_again():
+        failed = name(int((back - PATIENCE + 0.5) * 100))
+        again.append((failed, stack.ask(failed, seconds=2)))
+
+    record = SteadyLoad(stack.port, rate=100, name=name, events=[
+        (1, lambda: [lab.black_hole(deaf) for lab in stack.labs]),
+        (back, lambda: [lab.come_back() for lab in stack.labs]),
+        (back + 2, ask_again)]).run(back + 5)
+    assert all(query.rcode is not None for query in record.queries), told(record)
+    end = record.events[back]
+    first = record.first_right(end)
+    assert first is not None and first < 2, (first, told(record.between(end)))
+    assert not record.between(end + 2).failed, told(record.between(end + 2))
+    assert right(again[0][1], again[0][0]), again
+
+
+# MARK: restarts under load
+
+@pytest.mark.parametrize("transport,reset", [
+    ("udp", True), ("tcp", True), ("tcp", False), ("tls", True), ("tls", False), ("https", True)])
+def test_restart_beside_another(build, transport, reset):
+    """The preferred of two goes away for a second, twice: no client sees a failure."""
+    stack = build(labs=2, lab={"delay": 2 * NEAR}, transport=transport)
+    events = [(at + pause, act) for at in (1, 3) for pause, act in (
+        (0, lambda: stack.lab.stop_listening(reset)), (1, lambda: stack.lab.start_listening()))]
+    record = SteadyLoad(stack.port, rate=300, events=events).run(5)
+    assert not record.failed, told(record)
+    assert record.percentile(99) < 1, told(record)
+    assert stack.lab.counters()["queries"] > 300, "the first member is used while it is there"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_restart_of_the_only_one(build, transport):
+    """Connections that are reset cost nobody an answer where the upstream listens again at once. A second without it
+    may cost answers, but not a moment longer than it lasts."""
+    stack = build(lab={"delay": 2 * NEAR}, transport=transport)
+
+    def restart():
+        stack.lab.stop_listening()
+        stack.lab.start_listening()
+
+    record = SteadyLoad(stack.port, rate=200, events=[
+        (1, restart), (3, stack.lab.stop_listening), (4, stack.lab.start_listening)]).run(8)
+    quick = record.between(0, record.events[3] - 0.2)
+    assert not quick.failed, told(quick)
+    end = record.events[4]
+    first = record.first_right(end)
+    assert first is not None and first < 2, (first, told(record.between(end)))
+    assert not record.between(end + 2).failed, told(record.between(end + 2))
+    assert all(query.rcode is not None for query in record.queries), told(record)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+def test_a_client_that_asks_again_gets_its_answer(build, transport):
+    """Two seconds without any upstream: stub resolvers, which ask again after five seconds, all get their answer."""
+    stack = build(lab={"delay": NEAR}, transport=transport)
+    record = SteadyLoad(stack.port, rate=50, retry=True, events=[
+        (1, lambda: stack.lab.black_hole()), (3, lambda: stack.lab.come_back())]).run(5)
+    silent = [query for query in record.queries if query.rcode is None]
+    assert not silent, told(record)
+    assert not record.between(record.events[3] + 2).failed, told(record)
+
+
+# MARK: names that fail
+
+@pytest.mark.parametrize("labs", [1, 2])
+def test_failing_zone_leaves_the_upstream_healthy(build, labs):
+    """Three of four queries are for a zone that everybody fails: the others are answered, by the preferred upstream."""
+    zone = "broken.lab.example"
+    stack = build(lab=[{"delay": NEAR, "fail_zone": zone} for _ in range(labs)])
+    record = SteadyLoad(stack.port, rate=400, name=lambda number: (
+        f"o{number}.lab.example" if number % 4 == 0 else f"f{number}.{zone}")).run(6)
+    ordinary = record.only(lambda name: not name.endswith(zone))
+    broken = record.only(lambda name: name.endswith(zone))
+    assert not ordinary.failed, told(ordinary)
+    assert ordinary.percentile(99) < 0.5, told(ordinary)
+    assert {query.rcode for query in broken.queries} == {wire.SERVFAIL}, told(broken)
+    counters = [lab.counters() for lab in stack.labs]
+    others = sum(c["queries"] - c["failed_zone"] for c in counters[1:])
+    assert others <= 0.02 * len(ordinary.queries), "ordinary names went elsewhere"
+    # Each failing name is asked once at each member, and nothing is asked twice.
+    assert sum(c["arrived"] for c in counters) <= 1.1 * (len(ordinary.queries) + labs * len(broken.queries))
+
+
+def test_zone_that_fails_at_one_member(build):
+    """A zone that only the preferred upstream cannot resolve is answered by the other one; all else stays with it."""
+    zone = "broken.lab.example"
+    stack = build(lab=[{"delay": NEAR, "fail_zone": zone}, {"delay": NEAR}])
+    record = SteadyLoad(stack.port, rate=200, name=lambda number: (
+        f"o{number}.lab.example" if number % 2 == 0 else f"f{number}.{zone}")).run(4)
+    assert not record.failed, told(record)
+    first, second = (lab.counters() for lab in stack.labs)
+    assert first["queries"] - first["failed_zone"] >= 0.97 * len(record.queries) / 2
+    assert second["queries"] <= 0.55 * len(record.queries)
+
+
+# MARK: hedging
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_hedging_cuts_the_tail(build, transport):
+    """One member of two answers 5 % of its queries after 200 ms: the slowest 1 % get at least three times faster, for
+    at most a tenth more queries."""
+    found = {}
+    for hedge in ("off", "auto"):
+        options = [{"delay": NEAR}, {"delay": NEAR, "slow_share": 5.0, "slow_delay": 200}]
+        stack = build(lab=options, transport=transport, group={"strategy": "round-robin", "hedge": hedge})
+        record = SteadyLoad(stack.port, rate=200).run(10)
+        assert not record.failed, told(record)
+        found[hedge] = record.between(2), sum(lab.counters()["queries"] for lab in stack.labs)
+    (without, plain), (hedged, more) = found["off"], found["auto"]
+    assert without.percentile(99) > 0.15, told(without)
+    assert 3 * hedged.percentile(99) <= without.percentile(99), (told(without), told(hedged))
+    assert more <= 1.10 * plain, (plain, more)
+
+
+# MARK: streams that say nothing
+
+@pytest.mark.parametrize("transport", ["tcp", "tls", "https"])
+def test_dead_connections_of_the_only_upstream(build, transport):
+    """All connections fall silent without an end, as behind a router that lost its state, and new ones work: noticed
+    within 3 s, and nobody gets less than an answer."""
+    stack = build(lab={"delay": NEAR}, transport=transport)
+    record = SteadyLoad(stack.port, rate=100, events=[
+        (1, lambda: (stack.lab.black_hole(), stack.lab.come_back()))]).run(6)
+    began = record.events[1]
+    first = record.first_right(began)
+    assert first is not None and first < 3, (first, told(record.between(began)))
+    assert not record.failed, told(record)
+    assert not record.between(began + 3).failed and record.between(began + 3).percentile(99) < 0.5, told(record)
+
+
+def test_the_load_itself_is_punctual(build):
+    """The instrument: without failures it sees none, and it sends when it should."""
+    stack = build(lab={"delay": NEAR})
+    begin = time.monotonic()
+    record = SteadyLoad(stack.port, rate=1000, sockets=100).run(3)
+    assert not record.failed and time.monotonic() - begin < 5, told(record)
+    late = sorted(query.sent - query.due for query in record.queries)
+    assert late[int(len(late) * 0.9)] < 0.05, f"queries left up to {late[-1]:.3f} s late"
