@@ -1,101 +1,21 @@
-// Sending a question: select a member, find a connection in its pool, write the query.
+// Sending a question to a member: find a connection in its pool, write the query.
 
 import DNSWire
 
 extension Engine {
-    /// Repetitions of a query that are nobody's fault: more would let a peer keep us busy (RFC 9520 3.1).
-    static let freeRetryLimit = 6
-
-    /// Goes on with a query that may have nothing under way: the next member, or the end.
-    mutating func continueQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
-        guard queries.slots[slot].isOpen else { return }
-        if now >= queries.slots[slot].deadline { return failQuery(slot, now: now, into: &out) }
-        if hasLiveAttempt(slot) { return armQuery(slot) }
-        let group = Int(queries.slots[slot].question.group)
-        guard queries.slots[slot].sends < settings.groups[group].attempts, let member = chooseMember(slot, group, now)
-        else {
-            // All sendings are used up. What a living upstream still works on may come until the deadline: a name that
-            // it must look for takes seconds.
-            return isAwaited(slot) ? armQuery(slot) : failQuery(slot, now: now, into: &out)
-        }
-        queries.slots[slot].tried |= 1 << UInt64(member)
-        queries.slots[slot].sends += 1
-        beginAttempt(slot, member: member, needs: [], now: now, into: &out)
-    }
-
-    private func hasLiveAttempt(_ slot: Int) -> Bool {
-        var attempt = queries.slots[slot].firstAttempt
-        while attempt >= 0 {
-            if !attempts.slots[Int(attempt)].isTimedOut { return true }
-            attempt = attempts.slots[Int(attempt)].nextOfQuery
-        }
-        return false
-    }
-
-    /// Whether a sending is unanswered at an upstream that is not down.
-    private func isAwaited(_ slot: Int) -> Bool {
-        var attempt = queries.slots[slot].firstAttempt
-        while attempt >= 0 {
-            let entry = attempts.slots[Int(attempt)]
-            if entry.state == .sent && !pools[entry.upstream].health.isDown { return true }
-            attempt = entry.nextOfQuery
-        }
-        return false
-    }
-
-    /// The strategy's choice among those who are well and were not asked; all down means: ask anyway.
-    private mutating func chooseMember(_ slot: Int, _ group: Int, _ now: Instant) -> Int? {
-        let count = min(settings.groups[group].members.count, 64)
-        guard count > 0 else { return nil }
-        memberStates.removeAll(keepingCapacity: true)
-        for position in 0..<count {
-            let pool = settings.groups[group].members[position]
-            memberStates.append(pools[pool].memberState(now))
-        }
-        let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
-        if queries.slots[slot].tried & all == all { queries.slots[slot].tried = 0 }
-        let tried = queries.slots[slot].tried | barred(slot, group, count)
-        for mustBeWell in [true, false] {
-            candidates.removeAll(keepingCapacity: true)
-            for position in 0..<count where tried & (1 << UInt64(position)) == 0 {
-                if !mustBeWell || memberStates[position].isEligible { candidates.append(position) }
-            }
-            if !candidates.isEmpty { break }
-        }
-        guard !candidates.isEmpty else { return nil }
-        return strategies[group].choose(
-            candidates, among: memberStates, nameHash: queries.slots[slot].question.nameHash, now: now, random: &random)
-    }
-
-    /// Members that this query must not go to again: three sendings are enough, one wait for a place too.
-    private func barred(_ slot: Int, _ group: Int, _ count: Int) -> UInt64 {
-        var result = queries.slots[slot].exhausted
-        for position in 0..<count {
-            let network = pools[settings.groups[group].members[position]].settings.transport
-            if queries.slots[slot].sendCounts.count(position, network) >= SendCounts.limit {
-                result |= 1 << UInt64(position)
-            }
-        }
-        return result
-    }
-
-    /// Whether another member than those asked is left, and a sending.
-    func canAskElsewhere(_ slot: Int) -> Bool {
-        let group = Int(queries.slots[slot].question.group)
-        let count = min(settings.groups[group].members.count, 64)
-        let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
-        return queries.slots[slot].tried & all != all && queries.slots[slot].sends < settings.groups[group].attempts
-    }
-
     /// Opens an attempt of the query at a member and looks for a connection.
+    /// - Parameter group: where `member` is counted; the group that the query asks now, or asked before.
     mutating func beginAttempt(
-        _ slot: Int, member: Int, needs: AttemptNeeds, now: Instant, into out: inout ActionBuffer
+        _ slot: Int, group: Int, member: Int, needs: AttemptNeeds, isHedge: Bool = false, now: Instant,
+        into out: inout ActionBuffer
     ) {
         let attempt = attempts.open()
-        let upstream = settings.groups[Int(queries.slots[slot].question.group)].members[member]
+        let upstream = settings.groups[group].members[member]
         attempts.slots[Int(attempt)].state = .waiting
         attempts.slots[Int(attempt)].query = Int32(slot)
+        attempts.slots[Int(attempt)].group = group
         attempts.slots[Int(attempt)].member = member
+        attempts.slots[Int(attempt)].isHedge = isHedge
         attempts.slots[Int(attempt)].upstream = upstream
         attempts.slots[Int(attempt)].network = pools[upstream].transport(needs)
         attempts.slots[Int(attempt)].needs = needs
@@ -214,13 +134,16 @@ extension Engine {
         attempts.slots[index].messageID = id
         attempts.slots[index].state = .sent
         attempts.slots[index].sentAt = now
-        attempts.slots[index].hasEDNS = !queries.slots[Int(attempts.slots[index].query)].avoidsEDNS
+        let avoidsEDNS =
+            queries.slots[Int(attempts.slots[index].query)].avoidsEDNS || now < pools[upstream].refusesEDNSUntil
+        attempts.slots[index].hasEDNS = !avoidsEDNS
         attempts.slots[index].caseBits = caseBits(attempt)
         setTimeout(attempt, now)
         connections.slots[slot].queries += 1
         connections.slots[slot].usedAt = now
         if connections.slots[slot].silentSince == nil { connections.slots[slot].silentSince = now }
         pools[upstream].health.noteSent(now)
+        if pools[upstream].owedSince == nil { pools[upstream].owedSince = now }
         write(attempt, connection, into: &out)
         if network == .udp {
             retireIfSpent(slot, now: now, into: &out)
@@ -250,7 +173,7 @@ extension Engine {
     private mutating func setTimeout(_ attempt: Int32, _ now: Instant) {
         let index = Int(attempt)
         let query = Int(attempts.slots[index].query)
-        let group = Int(queries.slots[query].question.group)
+        let group = attempts.slots[index].group
         let upstream = attempts.slots[index].upstream
         let sends = queries.slots[query].sends
         let wait: Interval

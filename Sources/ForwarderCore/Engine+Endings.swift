@@ -3,61 +3,152 @@
 import DNSWire
 
 extension Engine {
+    /// An answer that came through the fallback group is kept so long: the group's own servers may say otherwise.
+    static let longestFallbackLife: UInt32 = 30
+
     /// The query has its answer, packed in `packer.scratch`.
-    mutating func finish(_ slot: Int, _ packed: PackedAnswer, now: Instant, into out: inout ActionBuffer) {
-        if packed.kind == .failure {
-            counters.failures[Fault.name.rawIndex] += 1
+    /// - Parameter isDeliberate: an error that a stale answer must not hide.
+    mutating func finish(
+        _ slot: Int, _ packed: PackedAnswer, isDeliberate: Bool, now: Instant, into out: inout ActionBuffer
+    ) {
+        var packed = packed
+        noteLosers(slot, now: now, into: &out)
+        if packed.kind == .failure { counters.failures[Fault.name.rawIndex] += 1 }
+        if queries.slots[slot].asks != Int(queries.slots[slot].question.group) {
+            packed.lifetime = min(packed.lifetime, Engine.longestFallbackLife)
         }
-        cache.store(
-            packed, packer.scratch, question: queries.slots[slot].question, name: queries.names,
-            nameOffset: QueryTable.nameOffset(slot), now: now)
-        counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out))
-        closeQuery(slot, now: now, into: &out)
+        keep(slot, packed, now: now)
+        switch queries.slots[slot].purpose {
+        case .clients, .refresh:
+            // RFC 8767 4: an error counts as no answer, so long as something better is kept.
+            let isHidden = packed.kind == .failure && !isDeliberate && giveStaleInstead(slot, now: now, into: &out)
+            if !isHidden { counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out)) }
+        case .addresses(let upstream): takeAddresses(upstream, now: now, into: &out)
+        case .probe(let upstream): pools[upstream].dispatch.probesAnswered += 1
+        case .loop(let upstream): judgeLoop(upstream, packed, now: now, into: &out)
+        }
+        endQuery(slot, packed.length, now: now, into: &out)
     }
 
-    /// Nothing is left to try: SERVFAIL with the reason (RFC 8914), kept for a moment where the fault is not ours
-    /// (RFC 9520).
+    /// Nothing is left to try: a stale answer, else SERVFAIL with the reason (RFC 8914), kept for a moment where the
+    /// fault is not ours (RFC 9520).
     mutating func failQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
-        let failure = queries.slots[slot].failure
+        var failure = queries.slots[slot].failure
         counters.failures[failure.fault.rawIndex] += 1
+        if failure.fault == .local { refreshBlockedUntil = now + .seconds(1) }
+        if failure.text.isEmpty { failure = silence(slot, now) }
         let packed = packer.packFailure(
             .serverFailure, failure.code, text: failure.text, question: queries.slots[slot].question,
             name: queries.names, nameOffset: QueryTable.nameOffset(slot), now: now)
-        if failure.fault != .local {
-            cache.store(
-                packed, packer.scratch, question: queries.slots[slot].question, name: queries.names,
-                nameOffset: QueryTable.nameOffset(slot), now: now)
+        if failure.fault != .local { keep(slot, packed, now: now) }
+        switch queries.slots[slot].purpose {
+        case .clients, .refresh:
+            if !giveStaleInstead(slot, now: now, into: &out) {
+                counters.failed += UInt64(replyToAll(slot, now: now, into: &out))
+            }
+        case .addresses(let upstream): endResolution(upstream, now: now, into: &out)
+        case .probe, .loop: break
         }
-        counters.failed += UInt64(replyToAll(slot, now: now, into: &out))
-        closeQuery(slot, now: now, into: &out)
+        endQuery(slot, packed.length, now: now, into: &out)
     }
 
-    private mutating func replyToAll(_ slot: Int, now: Instant, into out: inout ActionBuffer) -> Int {
+    /// What is said when nobody said anything.
+    private mutating func silence(_ slot: Int, _ now: Instant) -> QueryFailure {
+        let group = queries.slots[slot].asks
+        guard isDown(group, now) else { return QueryFailure(text: "no upstream answered in time") }
+        return QueryFailure(
+            code: hasHeard ? .noReachableAuthority : .notReady,
+            text: "no upstream of group \(settings.groups[group].name) answers")
+    }
+
+    private mutating func keep(_ slot: Int, _ packed: PackedAnswer, now: Instant) {
+        guard queries.slots[slot].caches, isKept(queries.slots[slot].purpose) else { return }
+        cache.store(
+            packed, packer.scratch, question: queries.slots[slot].question, name: queries.names,
+            nameOffset: QueryTable.nameOffset(slot), now: now)
+    }
+
+    private func isKept(_ purpose: QueryPurpose) -> Bool {
+        switch purpose {
+        case .clients, .refresh, .addresses: true
+        case .probe, .loop: false
+        }
+    }
+
+    private mutating func giveStaleInstead(_ slot: Int, now: Instant, into out: inout ActionBuffer) -> Bool {
+        guard queries.slots[slot].firstWaiter >= 0, queries.slots[slot].caches,
+            allowsStale(Int(queries.slots[slot].question.group), now)
+        else { return false }
+        return giveStaleToAll(slot, now: now, into: &out)
+    }
+
+    /// Gives what lies in `packer.scratch` to every client that waits; those that are paced stay in the list.
+    mutating func replyToAll(_ slot: Int, now: Instant, into out: inout ActionBuffer) -> Int {
         var replies = 0
+        var kept: Int32 = -1
+        let hasWaited = now - queries.slots[slot].startedAt > Engine.pacedAfter
         var waiter = queries.slots[slot].firstWaiter
         while waiter >= 0 {
             let entry = waiters[waiter]
-            waiter = waiters.remove(waiter)
-            if case .resolution(let upstream) = entry.query.client.path {
-                takeAddresses(Int(upstream), now: now, into: &out)
+            if hasWaited && isPaced(entry, now) {
+                let following = entry.next
+                waiters.link(waiter, before: kept)
+                kept = waiter
+                waiter = following
                 continue
             }
+            waiter = waiters.remove(waiter)
             turn &+= 1
             writer.write(
                 packer.scratch, at: 0, age: 0, turn: turn, extendedError: nil, to: entry.query, into: &out)
             clientLoad.remove(entry.clientKey)
             replies += 1
         }
-        queries.slots[slot].firstWaiter = -1
+        queries.slots[slot].firstWaiter = kept
         return replies
     }
 
-    private mutating func closeQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
-        if queries.slots[slot].joinKey != 0 { joins.remove(queries.slots[slot].joinKey) }
+    /// Waiting queries whose client is past its patience get nothing: the table is full and others can still be helped.
+    mutating func dropWaiters(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        var waiter = queries.slots[slot].firstWaiter
+        queries.slots[slot].firstWaiter = -1
+        while waiter >= 0 {
+            clientLoad.remove(waiters[waiter].clientKey)
+            waiter = waiters.remove(waiter)
+            drop(.impatient)
+        }
+        closeQuery(slot, now: now, into: &out)
+    }
+
+    mutating func closeQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        let purpose = queries.slots[slot].purpose
         wheel.cancel(TimerID(.query, slot))
-        var attempt = queries.slots[slot].firstAttempt
-        queries.slots[slot].firstAttempt = -1
+        // Closed first: giving an attempt back may open a place for another query.
+        let attempt = takeAttempts(slot)
         queries.close(slot)
+        giveBackAll(attempt, now: now, into: &out)
+        switch purpose {
+        case .refresh: refreshes -= 1
+        case .probe(let upstream), .loop(let upstream): probeEnded(upstream, purpose, now)
+        case .clients, .addresses: break
+        }
+    }
+
+    /// Gives everything back but the clients' places.
+    mutating func letGo(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        giveBackAll(takeAttempts(slot), now: now, into: &out)
+    }
+
+    /// Nobody joins the query any more, and its attempts are nobody's: the first of their list.
+    private mutating func takeAttempts(_ slot: Int) -> Int32 {
+        if queries.slots[slot].joinKey != 0 { joins.remove(queries.slots[slot].joinKey) }
+        queries.slots[slot].joinKey = 0
+        defer { queries.slots[slot].firstAttempt = -1 }
+        return queries.slots[slot].firstAttempt
+    }
+
+    private mutating func giveBackAll(_ first: Int32, now: Instant, into out: inout ActionBuffer) {
+        var attempt = first
         while attempt >= 0 {
             let following = attempts.slots[Int(attempt)].nextOfQuery
             giveBack(attempt, now: now, into: &out)
@@ -73,7 +164,10 @@ extension Engine {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
         let needs = attempts.slots[Int(attempt)].needs
-        let member = attempts.slots[Int(attempt)].member
+        let (group, member) = (attempts.slots[Int(attempt)].group, attempts.slots[Int(attempt)].member)
+        if fault == .upstream || fault == .path {
+            strategies[group].failed(member, after: now - attempts.slots[Int(attempt)].submittedAt, now: now)
+        }
         note(upstream, network) { $0.failures[fault.rawIndex] += 1 }
         queries.slots[query].failure = QueryFailure(
             fault: fault, code: fault == .upstream || fault == .name ? .noReachableAuthority : .networkError, text: text
@@ -85,7 +179,7 @@ extension Engine {
             // TCP could not tell whether the case was lost honestly: as good as without 0x20, on another socket.
             queries.slots[query].avoidsCase = true
             queries.slots[query].freeRetries += 1
-            return beginAttempt(query, member: member, needs: [], now: now, into: &out)
+            return beginAttempt(query, group: group, member: member, needs: [], now: now, into: &out)
         }
         continueQuery(query, now: now, into: &out)
     }

@@ -25,7 +25,7 @@ extension Engine {
         }
         let firstOrphan = orphans.count
         detachAll(slot, now)
-        forget(slot, failure == .closedByPeer ? .peer : .error, into: &out)
+        forget(slot, failure == .closedByPeer ? .peer : failure == .addressGone ? .network : .error, into: &out)
         noteLoss(lost, failure, firstOrphan, now: now, into: &out)
         while orphans.count > firstOrphan {
             let orphan = orphans.removeLast()
@@ -61,6 +61,8 @@ extension Engine {
         _ lost: Connection, _ failure: TransportFailure, _ firstOrphan: Int, now: Instant, into out: inout ActionBuffer
     ) {
         let upstream = lost.upstream
+        // Only this connection is gone; another one may be opened at once.
+        if failure == .addressGone { return }
         if failure == .networkUnreachable {
             pools[upstream].health.noteUnreachable(now)
         } else if failure.fault == .local {
@@ -105,14 +107,6 @@ extension Engine {
         pools[upstream].connectPause = min(max(doubled, .milliseconds(100)), .seconds(1))
         pools[upstream].connectBlockedUntil = now + pools[upstream].connectPause
         wakeUpstream(upstream, at: pools[upstream].connectBlockedUntil)
-    }
-
-    /// A failure that is the upstream's or the path's, counted once for each name.
-    mutating func noteFailure(_ upstream: Int, nameHash: UInt64, _ now: Instant, into out: inout ActionBuffer) {
-        guard pools[upstream].health.noteFailure(nameHash: nameHash, now) else { return }
-        out.events.append(.down(upstream: upstream))
-        // Another of its addresses may do better.
-        pools[upstream].preferred = (pools[upstream].preferred + 1) % max(1, pools[upstream].endpoints.count)
     }
 
     /// The peer closed a stream that was idle for so long: next time we close first.

@@ -18,9 +18,11 @@ extension Engine {
         switch inFlight.find(connection, message.load16(Header.idOffset)) {
         case .tombstone:
             note(connections.slots[slot].upstream, connections.slots[slot].network) { $0.lateResponses += 1 }
+            noteHeard(connections.slots[slot].upstream, now: now, into: &out)
         case nil where connections.slots[slot].network.isStream && connections.slots[slot].hasAbandoned:
             // Later than a tombstone lives; nobody can forge on a stream.
             pools[connections.slots[slot].upstream].tcp.lateResponses += 1
+            noteHeard(connections.slots[slot].upstream, now: now, into: &out)
         case nil:
             // A forged id with the right question points at the query that is under attack.
             let aimed = connections.slots[slot].network == .udp ? findByQuestion(slot, message) : nil
@@ -89,7 +91,7 @@ extension Engine {
         _ attempt: Int32, _ needs: AttemptNeeds, at fault: Fault = .upstream, now: Instant, into out: inout ActionBuffer
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
-        let member = attempts.slots[Int(attempt)].member
+        let (group, member) = (attempts.slots[Int(attempt)].group, attempts.slots[Int(attempt)].member)
         let upstream = attempts.slots[Int(attempt)].upstream
         let network: UpstreamTransport =
             pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : pools[upstream].streamTransport
@@ -100,7 +102,7 @@ extension Engine {
         }
         queries.slots[query].freeRetries += 1
         release(attempt, now: now, into: &out)
-        beginAttempt(query, member: member, needs: needs, now: now, into: &out)
+        beginAttempt(query, group: group, member: member, needs: needs, now: now, into: &out)
     }
 
     /// The id (or the request) is an attempt's. Is the message its answer?
@@ -214,6 +216,8 @@ extension Engine {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
         let roundTrip = now - attempts.slots[Int(attempt)].sentAt
+        strategies[attempts.slots[Int(attempt)].group].note(
+            attempts.slots[Int(attempt)].member, roundTrip: roundTrip, now: now)
         if network == .udp {
             pools[upstream].udpLatency.note(roundTrip)
         } else {
@@ -222,9 +226,8 @@ extension Engine {
         }
         attempts.slots[Int(attempt)].isAnswered = true
         connections.slots[slot].responses += 1
-        pools[upstream].answeredAt = now
         note(upstream, network) { $0.responses += 1 }
-        if pools[upstream].health.noteAnswer() { out.events.append(.up(upstream: upstream)) }
+        noteHeard(upstream, now: now, into: &out)
     }
 
     /// A peer that closed early is trusted with longer pipelines again, slowly.
@@ -257,15 +260,19 @@ extension Engine {
             let again: AttemptNeeds = needs.contains(.newCookie) ? [.stream, .newCookie] : .newCookie
             return askAgain(attempt, isStream ? again.union(.stream) : again, now: now, into: &out)
         }
-        let refusesEDNS = survey.rcode == .formatError || survey.rcode == .notImplemented
-        if refusesEDNS && !survey.hasEDNS && attempts.slots[Int(attempt)].hasEDNS {
+        let isErrorOfEDNS = survey.rcode == .formatError || survey.rcode == .notImplemented
+        if isErrorOfEDNS && !survey.hasEDNS && attempts.slots[Int(attempt)].hasEDNS {
             // Not believed for the upstream: one forged FORMERR must not switch EDNS off (CVE-2026-52690).
             queries.slots[query].avoidsEDNS = true
             return askAgain(attempt, isStream ? .stream : [], now: now, into: &out)
         }
-        let group = Int(queries.slots[query].question.group)
-        if settings.groups[group].failoverOn.contains(survey.rcode.rawValue), canAskElsewhere(query) {
-            return attemptFailed(attempt, .name, "upstream answered with an error", now: now, into: &out)
+        if queries.slots[query].avoidsEDNS && !isErrorOfEDNS { learnEDNS(attempt, now) }
+        if isWorthAsking(survey, attempt) {
+            // A fast error must not win over a member that is still at work on the answer.
+            if hasOtherLive(attempt) {
+                return attemptFailed(attempt, .name, "upstream answered with an error", now: now, into: &out)
+            }
+            if retryElsewhere(attempt, now: now, into: &out) { return }
         }
         let packed = packer.pack(
             message, survey, ttlOffsets: &ttlOffsets, question: queries.slots[query].question, name: queries.names,
@@ -273,7 +280,35 @@ extension Engine {
         guard let packed else {
             return attemptFailed(attempt, .upstream, "unusable response", now: now, into: &out)
         }
+        if attempts.slots[Int(attempt)].isHedge {
+            pools[attempts.slots[Int(attempt)].upstream].dispatch.hedgesWon += 1
+        }
         // Before `finish` releases the rest: an answered id is buried, so that a duplicate is known.
-        finish(query, packed, now: now, into: &out)
+        finish(query, packed, isDeliberate: isDeliberate(survey), now: now, into: &out)
+    }
+
+    /// Whether another member could do better: an error of `failover_on` that does not say that it is meant.
+    private func isWorthAsking(_ survey: SurveyedResponse, _ attempt: Int32) -> Bool {
+        settings.groups[attempts.slots[Int(attempt)].group].failoverOn.contains(survey.rcode.rawValue)
+            && !isDeliberate(survey)
+    }
+
+    /// An error that every honest server would give: the zone's signatures are wrong (DNSSEC), or policy forbids the
+    /// name. To ask elsewhere, or to give a stale answer, would be to get around it.
+    private func isDeliberate(_ survey: SurveyedResponse) -> Bool {
+        guard let code = survey.extendedError else { return false }
+        switch code {
+        // DNSSEC (RFC 8914 4.2, 4.3, 4.6 to 4.13; 27 and 28 of the registry); then forged, blocked, censored,
+        // filtered, prohibited.
+        case 1, 2, 5...12, 27, 28, 4, 15...18: return true
+        default: return false
+        }
+    }
+
+    /// It answered without EDNS what it refused with it. Where nobody can have forged that, it holds for an hour.
+    private mutating func learnEDNS(_ attempt: Int32, _ now: Instant) {
+        let upstream = attempts.slots[Int(attempt)].upstream
+        guard pools[upstream].settings.isAuthenticated, !attempts.slots[Int(attempt)].hasEDNS else { return }
+        pools[upstream].refusesEDNSUntil = now + .seconds(3_600)
     }
 }

@@ -1,17 +1,20 @@
 // The pure heart of a worker: the story of a query, from a client's message to its response.
 //
 //   clientSent      intake     parse, access list, what is malformed or not ours      Engine+Clients
+//                   route      which group, or none
 //                   local      special names, identity, ANY
 //                   cache      hit: the reply is written, the end of most queries
-//                   forward    same question in flight? join it; else open a slot
-//                   select     the group's strategy picks a member                    Engine+Attempts
-//                   pool       which connection: use, open, queue, wait
+//                   forward    same question in flight? join it; else open a slot     Engine+Forward
+//                              a stale answer, where no fresh one can be had          Engine+Stale
+//                   select     the group's strategy picks a member                    Engine+Selection
+//                   pool       which connection: use, open, queue, wait               Engine+Attempts
 //   upstreamSent    pool       whose answer is it: attempt, tombstone, near miss       Engine+Responses
-//                   select     note the round trip
+//                   select     note the round trip                                    Engine+Health
 //                   forward    done, or elsewhere, or over TCP
 //                   cache      store; reply to every client that joined                Engine+Endings
 //   connectionOpened, connectionLost, sendFailed                                      Engine+Connections, Engine+Losses
-//   advance         timeouts, idle limits, ages, waiting                              Engine+Timers
+//   advance         timeouts, hedges, idle limits, ages, waiting, probes              Engine+Timers, Engine+Health
+//   networkChanged, setServers                                                        Engine+Network
 //
 // Timeouts and failures enter at the same place as answers. The engine makes no system call, reads no clock and draws
 // no randomness but from its seeded source; effects go out through the ActionBuffer. Stages do not call each other:
@@ -38,8 +41,24 @@ public struct Engine: ~Copyable {
     var attempts = AttemptTable()
     var joins = WordTable(capacity: 1024)
     var clientLoad = ClientLoad()
+    var patience: PatienceQueue
+    var pacer = ReplyPacer()
+    var heldReplies: [HeldReply] = []
+    /// Queries that refresh an answer while nobody waits.
+    var refreshes = 0
+    /// After a failure of our own machine nothing is refreshed before.
+    var refreshBlockedUntil = Instant(nanoseconds: 0)
     // Selection.
+    let routes: RouteTable
     var strategies: [Strategy]
+    /// Groups from here on have one member each: the upstream of the same index, for probes.
+    let firstProbeGroup: Int
+    /// Upstreams that clients' questions may go to.
+    let clientUpstreams: [Int]
+    /// Every one of them is down.
+    var isOutage = false
+    /// Any upstream has answered anything.
+    var hasHeard = false
     var candidates: [Int] = []
     var memberStates: [MemberState] = []
     // Pools.
@@ -69,8 +88,13 @@ public struct Engine: ~Copyable {
     public init(
         settings: EngineSettings, cache: SharedCache, seed: [UInt8], worker: Int, workers: Int, now: Instant
     ) {
+        firstProbeGroup = settings.groups.count
+        clientUpstreams = Engine.clientUpstreams(settings)
+        var settings = settings
+        settings.groups += settings.upstreams.indices.map { Engine.probeGroup($0, settings.health) }
         self.settings = settings
         self.cache = cache
+        routes = RouteTable(settings.routes)
         access = AccessList(allow: settings.allow, deny: settings.deny)
         intake = QueryIntake(settings: settings)
         specialNames = SpecialNames(enabled: settings.specialNames)
@@ -79,10 +103,11 @@ public struct Engine: ~Copyable {
         let inflightPart = Engine.part(of: settings.maxInflight, worker, workers)
         queries = QueryTable(limit: inflightPart)
         waiters = WaiterTable(limit: inflightPart)
+        patience = PatienceQueue(limit: inflightPart)
         strategies = settings.groups.map { Strategy($0) }
         pools = settings.upstreams.enumerated().map { index, upstream in
             UpstreamPool(
-                index: index, settings: upstream,
+                index: index, settings: upstream, health: settings.health,
                 ceiling: Engine.part(of: upstream.pool.maxConnections, worker, workers))
         }
         cookies = ByteStore(capacity: max(1, settings.upstreams.count) * 64)
@@ -97,6 +122,24 @@ public struct Engine: ~Copyable {
         for index in settings.upstreams.indices {
             for octet in 0..<8 { cookies[index * 64 + octet] = UInt8(truncatingIfNeeded: random.next32()) }
         }
+    }
+
+    /// Members of the groups that clients' questions are forwarded to; not those that only resolve host names.
+    private static func clientUpstreams(_ settings: EngineSettings) -> [Int] {
+        let hidden = settings.bootstrapGroup
+        let members = settings.groups.indices.filter { $0 != hidden }.flatMap { settings.groups[$0].members }
+        return Set(members).sorted()
+    }
+
+    /// A group of one upstream: its probes take the same way as every query, to it alone.
+    private static func probeGroup(_ upstream: Int, _ health: HealthSettings) -> GroupSettings {
+        var group = GroupSettings(name: "probe", members: [upstream])
+        group.strategy = .ordered
+        group.attempts = 1
+        group.attemptTimeout = health.timeout
+        group.failoverOn = []
+        group.whenDown = .serverFailure
+        return group
     }
 
     /// This worker's part of a process-wide limit: the parts add up to it, and none is below 1.

@@ -20,6 +20,7 @@ struct Daemon {
     private let notices: NoticeQueue
     private let signals: Int32
     private let upstreams: Int
+    private let surroundings: Surroundings
     private var lastCount: UInt64 = 0
     private var lastStatus: Instant
 
@@ -77,8 +78,12 @@ struct Daemon {
             let notices: NoticeQueue
             do throws(SystemError) { notices = try NoticeQueue(level: log.level) } catch { throw .system(error) }
             if signals < 0 { throw .system(SystemError(code: -signals)) }
-            let group = try WorkerGroup(engine: mapping.engine, runtime: mapping.runtime, notices: notices)
-            var daemon = Daemon(log, group, notices, signals: signals, upstreams: settings.upstreams.count)
+            let surroundings = Surroundings(
+                mapping.engine, listen: mapping.runtime.listen, now: Instant(nanoseconds: cl_boottime()))
+            let group = try WorkerGroup(
+                engine: surroundings.settings(mapping.engine), runtime: mapping.runtime, notices: notices)
+            var daemon = Daemon(
+                log, group, notices, surroundings, signals: signals, upstreams: settings.upstreams.count)
             daemon.run(mapping, file: file)
             return 0
         } catch {
@@ -105,7 +110,11 @@ struct Daemon {
         }
     }
 
-    private init(_ log: Log, _ group: WorkerGroup, _ notices: NoticeQueue, signals: Int32, upstreams: Int) {
+    private init(
+        _ log: Log, _ group: WorkerGroup, _ notices: NoticeQueue, _ surroundings: Surroundings, signals: Int32,
+        upstreams: Int
+    ) {
+        self.surroundings = surroundings
         self.log = log
         self.group = group
         self.notices = notices
@@ -128,10 +137,13 @@ struct Daemon {
                     + (file ?? "the embedded default")))
         ServiceNotification.ready("\(upstreamCount), listening on \(addresses)")
         while true {
-            let ready = cl_wait_readable(signals, notices.wakeup.number, millisecondsToStatus())
+            let ready = wait()
+            let now = Instant(nanoseconds: cl_boottime())
             if ready & 2 != 0 { writeNotices() }
             if ready & 1 != 0 && takeSignals() { break }
-            if millisecondsToStatus() == 0 { tellStatus() }
+            let events = (network: ready & 4 != 0, files: ready & 8 != 0)
+            for notice in surroundings.take(events: events, now: now, group: group) { log.write(notice) }
+            if lastStatus + Daemon.statusInterval <= now { tellStatus() }
         }
         ServiceNotification.stopping()
         group.stop()
@@ -162,9 +174,17 @@ struct Daemon {
         log.writeDropped(dropped)
     }
 
-    private func millisecondsToStatus() -> Int32 {
-        let left = (lastStatus + Daemon.statusInterval) - Instant(nanoseconds: cl_boottime())
-        return Int32(clamping: max(0, left.inMilliseconds))
+    /// Waits for whatever comes next. Returns a bit for each descriptor, in their order.
+    private func wait() -> UInt32 {
+        let next = min(lastStatus + Daemon.statusInterval, surroundings.dueAt ?? lastStatus + Daemon.statusInterval)
+        let left = (next - Instant(nanoseconds: cl_boottime())).nanoseconds
+        // Rounded up: what is due is due then.
+        let milliseconds = Int32(clamping: max(0, (left &+ 999_999) / 1_000_000))
+        let descriptors = [signals, notices.wakeup.number] + surroundings.descriptors
+        return unsafe descriptors.withUnsafeBufferPointer { descriptors in
+            // Safety: the count is the buffer's own.
+            unsafe cl_wait_readable(descriptors.baseAddress, Int32(descriptors.count), milliseconds)
+        }
     }
 
     private mutating func tellStatus() {

@@ -3,7 +3,7 @@
 // SharedCache owns the shards and their locks. Eviction is S3-FIFO (Yang et al., SOSP 2023): new entries pass through a
 // small ring, only those asked for again reach the main one, so one pass over many names cannot wash the hot ones out.
 // Rejected: LRU (a write to a list a hit), SIEVE (leaves holes between entries of different length). Appending needs
-// neither allocator nor free lists. An expired entry stays until its turn comes: serving stale will want it.
+// neither allocator nor free lists. An ended entry stays until its turn comes: MessageCache+Stale gives it in need.
 
 import DNSWire
 
@@ -38,7 +38,8 @@ struct MessageCache: ~Copyable {
     private static let longestSweep = 32
 
     private let layout: ShardLayout
-    private var store: EntryStore
+    let rules: CacheRules
+    var store: EntryStore
     private var index: CacheIndex
     private var ghosts: GhostTable
     private var small: EntryRing
@@ -48,14 +49,17 @@ struct MessageCache: ~Copyable {
     /// Entries that deny names: while there are none, nobody need look above a name.
     private(set) var denials = 0
     private(set) var failures = 0
-    private(set) var hits: UInt64 = 0
-    private(set) var misses: UInt64 = 0
+    var hits: UInt64 = 0
+    private(set) var dueHits: UInt64 = 0
+    var staleHits: UInt64 = 0
+    var misses: UInt64 = 0
     private(set) var inserts: UInt64 = 0
     private(set) var evictions: UInt64 = 0
     private(set) var refused: UInt64 = 0
 
-    init(layout: ShardLayout) {
+    init(layout: ShardLayout, rules: CacheRules) {
         self.layout = layout
+        self.rules = rules
         store = EntryStore(capacity: layout.small + layout.main)
         index = CacheIndex(capacity: layout.index)
         ghosts = GhostTable(capacity: layout.ghosts)
@@ -66,13 +70,11 @@ struct MessageCache: ~Copyable {
     /// Bytes in use, with the index and the ghosts as far as they are resident.
     var bytesInUse: Int { small.used + main.used + index.bytesInUse + ghosts.bytesInUse }
 
-    mutating func noteMiss() { misses &+= 1 }
-
     /// Writes the reply from a fresh entry of `kind` for `key`; nil when there is none.
     mutating func answer(
         _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore, now: UInt32, turn: UInt32,
         writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer
-    ) -> AnswerKind? {
+    ) -> CacheLookup? {
         guard let entry = find(key, kind, name: name) else { return nil }
         let age = store.age(entry, now: now)
         guard age < store.lifetime(entry) else { return nil }
@@ -82,7 +84,12 @@ struct MessageCache: ~Copyable {
         writer.write(
             store.bytes, at: block, age: age, turn: turn, extendedError: kind == .failure ? .cachedError : nil,
             type: kind == .nameError ? RecordType(rawValue: key.type) : nil, to: query, into: &out)
-        return PackedHead(store.bytes, at: block).kind
+        var isDue = false
+        if rules.prefetch.hits > 0, kind != .failure, store.becomesDue(entry, age: age, rules.prefetch) {
+            isDue = true
+            dueHits &+= 1
+        }
+        return .answered(PackedHead(store.bytes, at: block).kind, isDue: isDue)
     }
 
     /// Denies `question` when a fresh NXDOMAIN of the name of `key`, above it, is kept.
@@ -102,15 +109,17 @@ struct MessageCache: ~Copyable {
     }
 
     /// Keeps an answer, in place of an older one of the same key.
+    /// - Parameter pardon: which failures before it do not count.
     mutating func keep(
-        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore, now: UInt32
+        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore, now: UInt32,
+        pardon: FailurePardon = FailurePardon()
     ) {
         var lifetime = answer.lifetime
         var kind = EntryKind.ordinary
         switch answer.kind {
         case .failure:
             kind = .failure
-            guard let backedOff = failureLifetime(lifetime, key, name: name, now: now) else { return }
+            guard let backedOff = failureLifetime(lifetime, key, name: name, now: now, pardon) else { return }
             lifetime = backedOff
         case .nameError:
             if answer.deniesQuestion { kind = .nameError }
@@ -120,11 +129,14 @@ struct MessageCache: ~Copyable {
             // The name exists after all; the denial would hide it from the other types.
             if denials > 0 { forget(key, .nameError, name: name) }
         }
-        guard lifetime > 0 else { return }
         let size = EntryStore.size(ofAnswer: answer.length)
-        guard size <= layout.entryLimit else {
-            forget(key, kind, name: name)
-            refused &+= 1
+        let isKept = lifetime > 0 && size <= layout.entryLimit
+        if rules.stale > 0, kind != .failure { forgetOlder(key, than: kind, isKept: isKept, name: name, now: now) }
+        guard isKept else {
+            if lifetime > 0 {
+                forget(key, kind, name: name)
+                refused &+= 1
+            }
             return
         }
         inserts &+= 1
@@ -152,8 +164,15 @@ struct MessageCache: ~Copyable {
 
     /// How long a failure is kept: double the one before it (RFC 9520 3.2). nil while that one is fresh: then this is
     /// the end of a query that was under way already, no new evidence of a lasting failure.
-    private func failureLifetime(_ first: UInt32, _ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> UInt32? {
-        guard failures > 0, let entry = find(key, .failure, name: name) else { return first }
+    private func failureLifetime(
+        _ configured: UInt32, _ key: CacheKey, name: borrowing ByteStore, now: UInt32, _ pardon: FailurePardon
+    ) -> UInt32? {
+        // What clients are given meanwhile is stale, but good: no need to ask sooner (RFC 8767 5).
+        let first =
+            hasAnswer(key, name: name, now: now) ? max(configured, AnswerLifetime.failureBesideAnswer) : configured
+        guard failures > 0, let entry = find(key, .failure, name: name), !pardon.covers(store.stored(entry)) else {
+            return first
+        }
         let age = store.age(entry, now: now)
         let previous = store.lifetime(entry)
         if age < previous { return nil }
@@ -173,7 +192,7 @@ struct MessageCache: ~Copyable {
 // MARK: finding and removing
 
 extension MessageCache {
-    private func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
+    func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
         let hash = key.hash(kind)
         let bucket = index.bucket(hash)
         if index.isBlank(bucket) { return nil }
@@ -185,7 +204,7 @@ extension MessageCache {
         return nil
     }
 
-    private mutating func forget(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) {
+    mutating func forget(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) {
         if let entry = find(key, kind, name: name) { remove(entry) }
     }
 
@@ -211,9 +230,8 @@ extension MessageCache {
             guard let entry = CacheIndex.place(index.slot(bucket, way: way)) else {
                 return index.set(slot, bucket, way: way)
             }
-            let worth =
-                (store.isFresh(entry, now: now) ? 8 : 0) + Int(store.frequency(entry)) * 2
-                + (entry >= main.base ? 1 : 0)
+            let standing = store.standing(entry, now: now, window: rules.stale)
+            let worth = standing.rawValue * 8 + Int(store.frequency(entry)) * 2 + (entry >= main.base ? 1 : 0)
             if worth < least {
                 least = worth
                 worst = way
@@ -247,10 +265,10 @@ extension MessageCache {
         defer { small.dropTail(size) }
         if store.kind(entry) == .dead { return }
         let hash = store.hash(entry)
-        let isFresh = store.isFresh(entry, now: now)
-        guard isFresh && store.frequency(entry) > 0 || main.fits(size) else {
-            // An expired entry proves nothing by its return.
-            if isFresh { ghosts.remember(hash) }
+        let standing = store.standing(entry, now: now, window: rules.stale)
+        guard store.frequency(entry) >= toll(standing) || main.fits(size) else {
+            // An ended entry proves nothing by its return.
+            if standing == .fresh { ghosts.remember(hash) }
             evictions &+= 1
             return remove(entry)
         }
@@ -261,7 +279,16 @@ extension MessageCache {
         index.replace(CacheIndex.slot(hash, entry), CacheIndex.slot(hash, moved), hash: hash)
     }
 
-    /// Drops from the main ring's tail until `size` octets fit. Entries with hits go round again, with one hit less.
+    /// Hits that an entry gives up to stay: two of one that only helps in need, more than it can have of a useless one.
+    private func toll(_ standing: Standing) -> UInt8 {
+        switch standing {
+        case .fresh: 1
+        case .stale: 2
+        case .ended: EntryStore.highestFrequency + 1
+        }
+    }
+
+    /// Drops from the main ring's tail until `size` octets fit. Entries with hits go round again, for their toll.
     private mutating func makeRoomInMain(_ size: Int, now: UInt32) {
         var reinsertions = 0
         while !main.fits(size) {
@@ -272,11 +299,12 @@ extension MessageCache {
                 continue
             }
             let frequency = store.frequency(entry)
-            if frequency > 0, reinsertions < MessageCache.longestSweep, store.isFresh(entry, now: now) {
+            let toll = toll(store.standing(entry, now: now, window: rules.stale))
+            if frequency >= toll, reinsertions < MessageCache.longestSweep {
                 reinsertions += 1
                 let hash = store.hash(entry)
                 let moved = main.moveTailToHead(length, in: &store)
-                store.setFrequency(frequency - 1, moved)
+                store.setFrequency(frequency - toll, moved)
                 index.replace(CacheIndex.slot(hash, entry), CacheIndex.slot(hash, moved), hash: hash)
             } else {
                 evictions &+= 1

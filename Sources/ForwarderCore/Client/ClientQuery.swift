@@ -17,6 +17,8 @@ public struct ClientQuery: Sendable {
     public var hasEDNS: Bool
     /// Whether an edns-tcp-keepalive option is owed (it came, and over a stream).
     public var wantsKeepalive: Bool
+    /// The COOKIE option that came and the one that is owed; nil when none came.
+    public var cookie: ClientCookie?
     /// The most octets that the reply may have: min(client's size, ours) over UDP, 65,535 over TCP.
     public var sizeLimit: Int
 }

@@ -33,6 +33,9 @@ struct WaiterTable {
 
     subscript(slot: Int32) -> Waiter { slots[Int(slot)] }
 
+    /// Puts a waiter, taken out of a list, before another.
+    mutating func link(_ slot: Int32, before next: Int32) { slots[Int(slot)].next = next }
+
     /// Removes a waiter; returns the one behind it.
     mutating func remove(_ slot: Int32) -> Int32 {
         free.append(slot)
