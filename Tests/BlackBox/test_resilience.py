@@ -27,12 +27,11 @@ def told(record):
 # MARK: the first of three is silent
 
 @pytest.mark.parametrize("strategy,transport,deaf", [
-    ("ordered", "udp", False), ("fastest", "udp", False), ("ordered", "tcp", False), ("fastest", "tls", True),
-    ("ordered", "tls", True)])
+    ("ordered", "udp", False), ("fastest", "udp", False), ("ordered", "tcp", False), ("fastest", "tls", True)])
 def test_first_of_three_black_holed(build, strategy, transport, deaf):
     """Nobody fails; the median stays within 1.3 of the healthy one, and after a second the slowest 1 % below 500 ms."""
     stack = build(labs=3, lab={"delay": NEAR}, transport=transport, group={"strategy": strategy})
-    record = SteadyLoad(stack.port, rate=200, events=[(3, lambda: stack.lab.black_hole(deaf))]).run(8)
+    record = SteadyLoad(stack.port, rate=200, events=[(3, lambda: stack.lab.black_hole(deaf))]).run(7)
     began = record.events[3]
     healthy, dark = record.between(0.5, began - 0.2), record.between(began)
     assert not healthy.failed, told(healthy)
@@ -46,7 +45,7 @@ def test_first_of_three_black_holed(build, strategy, transport, deaf):
 
 # MARK: all are silent, then back
 
-@pytest.mark.parametrize("transport,deaf", [("udp", False), ("tcp", False), ("tls", True), ("https", False)])
+@pytest.mark.parametrize("transport,deaf", [("udp", False), ("tcp", False), ("tls", True)])
 def test_all_black_holed_then_back(build, transport, deaf):
     """Dark for a while: every client is told so in time. Back: the first answer within 2 s, then no failure, also for
     a name that failed in the dark."""
@@ -76,7 +75,7 @@ def test_all_black_holed_then_back(build, transport, deaf):
 # MARK: restarts under load
 
 @pytest.mark.parametrize("transport,reset", [
-    ("udp", True), ("tcp", True), ("tcp", False), ("tls", True), ("tls", False), ("https", True)])
+    ("udp", True), ("tcp", True), ("tls", True), ("tls", False), ("https", True)])
 def test_restart_beside_another(build, transport, reset):
     """The preferred of two goes away for a second, twice: no client sees a failure."""
     stack = build(labs=2, lab={"delay": 2 * NEAR}, transport=transport)
@@ -94,25 +93,20 @@ def test_restart_of_the_only_one(build, transport):
     may cost answers, but not a moment longer than it lasts."""
     stack = build(lab={"delay": 2 * NEAR}, transport=transport)
 
-    def restart():
-        stack.lab.stop_listening()
-        stack.lab.start_listening()
-
     record = SteadyLoad(stack.port, rate=200, events=[
-        (1, restart), (3, stack.lab.stop_listening), (4, stack.lab.start_listening)]).run(8)
-    quick = record.between(0, record.events[3] - 0.2)
+        (1, stack.lab.restart), (2.5, stack.lab.stop_listening), (3.5, stack.lab.start_listening)]).run(7)
+    quick = record.between(0, record.events[2.5] - 0.2)
     assert not quick.failed, told(quick)
-    end = record.events[4]
+    end = record.events[3.5]
     first = record.first_right(end)
     assert first is not None and first < 2, (first, told(record.between(end)))
     assert not record.between(end + 2).failed, told(record.between(end + 2))
     assert all(query.rcode is not None for query in record.queries), told(record)
 
 
-@pytest.mark.parametrize("transport", ["udp", "tls"])
-def test_a_client_that_asks_again_gets_its_answer(build, transport):
+def test_a_client_that_asks_again_gets_its_answer(build):
     """Two seconds without any upstream: stub resolvers, which ask again after five seconds, all get their answer."""
-    stack = build(lab={"delay": NEAR}, transport=transport)
+    stack = build(lab={"delay": NEAR})
     record = SteadyLoad(stack.port, rate=50, retry=True, events=[
         (1, lambda: stack.lab.black_hole()), (3, lambda: stack.lab.come_back())]).run(5)
     silent = [query for query in record.queries if query.rcode is None]
@@ -128,7 +122,7 @@ def test_failing_zone_leaves_the_upstream_healthy(build, labs):
     zone = "broken.lab.example"
     stack = build(lab=[{"delay": NEAR, "fail_zone": zone} for _ in range(labs)])
     record = SteadyLoad(stack.port, rate=400, name=lambda number: (
-        f"o{number}.lab.example" if number % 4 == 0 else f"f{number}.{zone}")).run(6)
+        f"o{number}.lab.example" if number % 4 == 0 else f"f{number}.{zone}")).run(4)
     ordinary = record.only(lambda name: not name.endswith(zone))
     broken = record.only(lambda name: name.endswith(zone))
     assert not ordinary.failed, told(ordinary)
@@ -163,7 +157,7 @@ def test_hedging_cuts_the_tail(build, transport):
     for hedge in ("off", "auto"):
         options = [{"delay": NEAR}, {"delay": NEAR, "slow_share": 5.0, "slow_delay": 200}]
         stack = build(lab=options, transport=transport, group={"strategy": "round-robin", "hedge": hedge})
-        record = SteadyLoad(stack.port, rate=200).run(10)
+        record = SteadyLoad(stack.port, rate=200).run(8)
         assert not record.failed, told(record)
         found[hedge] = record.between(2), sum(lab.counters()["queries"] for lab in stack.labs)
     (without, plain), (hedged, more) = found["off"], found["auto"]
@@ -180,7 +174,7 @@ def test_dead_connections_of_the_only_upstream(build, transport):
     within 3 s, and nobody gets less than an answer."""
     stack = build(lab={"delay": NEAR}, transport=transport)
     record = SteadyLoad(stack.port, rate=100, events=[
-        (1, lambda: (stack.lab.black_hole(), stack.lab.come_back()))]).run(6)
+        (1, lambda: (stack.lab.black_hole(), stack.lab.come_back()))]).run(5)
     began = record.events[1]
     first = record.first_right(began)
     assert first is not None and first < 3, (first, told(record.between(began)))

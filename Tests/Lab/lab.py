@@ -85,6 +85,9 @@ class Lab:
     def stop_listening(self, reset=True):
         self.command("stop", reset=reset)
 
+    def restart(self):
+        self.command("restart")
+
     def black_hole(self, deaf=False):
         """Silence on all transports; with `deaf` streams are not even accepted."""
         self.command("black_hole", deaf=deaf)

@@ -108,6 +108,11 @@ class LabUpstream:
             server.close(reset)
         self.udp, self.streams = None, []
 
+    def restart(self):
+        """Connections are reset, and the port listens again before anybody could be refused."""
+        self.stop()
+        self.start()
+
     def black_hole(self, deaf):
         """As a path that drops everything. `deaf`: streams cannot even be opened; else they open and say nothing."""
         self.server.hole = True

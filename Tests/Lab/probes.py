@@ -1,7 +1,7 @@
 """Queries that no client sent: a forwarder's own probes, told from ordinary queries so that they are counted apart.
 
 Called by server.py for every query. A health probe asks for the name servers of the root; a loop probe asks for a
-random top-level name of 32 hexadecimal digits with type HINFO, which exists nowhere: who gets it back forwards to itself.
+random top-level name of 32 hexadecimal digits with type HINFO, which exists nowhere: who sees it return asks itself.
 """
 
 import answers

@@ -1,4 +1,4 @@
-"""How a lab upstream fails as a whole, and whether the steady load sees it: black holes, restarts, slow shares, zones."""
+"""How a lab upstream fails as a whole, and whether the steady load sees it: black holes, restarts, shares, zones."""
 
 import pathlib
 import socket

@@ -1,4 +1,4 @@
-"""Runs every scenario against every forwarder and says what clients saw, as a markdown table. Called by scripts/resilience.
+"""Runs every scenario against every forwarder and says what clients saw, as a markdown table; for scripts/resilience.
 
 A forwarder is started anew for each scenario, with lab upstreams 10 ms away on loopback, warmed up for a second, and
 ended by its process id. What is not installed is skipped and named.

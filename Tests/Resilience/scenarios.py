@@ -42,7 +42,7 @@ ALL = [
         labs=3, seconds=10.0, events=lambda labs: [(2, labs[0].black_hole)]),
     Scenario(
         "all-dead", "all silent for 20 s, then back",
-        "UDP, three upstreams; all drop everything from second 2 to second 22. Judged: queries sent after they are back.",
+        "UDP, three upstreams; all drop everything from second 2 to second 22. Judged: queries sent after that.",
         labs=3, rate=100, seconds=30.0, end=22.0, is_dark=True,
         events=lambda labs: [(2, lambda: [lab.black_hole() for lab in labs]),
                              (22, lambda: [lab.come_back() for lab in labs])]),
@@ -65,8 +65,8 @@ ALL = [
         labs=1, seconds=12.0, events=lambda labs: [(2, lambda: labs[0].set(loss=20.0))]),
     Scenario(
         "flood", "one zone fails, 80 % of the load",
-        "UDP, two upstreams; 500 queries/s, from second 2 on both answer SERVFAIL for the zone of 80 % of them. Judged: "
-        "the other 20 %.",
+        "UDP, two upstreams; 500 queries/s, from second 2 on both answer SERVFAIL for the zone of 80 % of them. "
+        "Judged: the other 20 %.",
         rate=500, flood=80,
         events=lambda labs: [(2, lambda: [lab.set(fail_zone=FLOOD_ZONE) for lab in labs])]),
     Scenario(

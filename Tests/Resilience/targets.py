@@ -1,7 +1,7 @@
 """The forwarders that are compared: how each is configured for failover, started on loopback, and ended by its id.
 
-Used by compare.py. Each has one configuration for all scenarios: what its own manual offers for upstreams that fail, and
-otherwise its defaults. `write` gives the files and the command; docs/resilience.md quotes what it writes.
+Used by compare.py. Each has one configuration for all scenarios: what its own manual offers for upstreams that fail,
+and otherwise its defaults. `write` gives the files and the command; docs/resilience.md quotes what it writes.
 """
 
 import os
@@ -86,8 +86,8 @@ class Dnsdist(Target):
                 where = f"127.0.0.1:{lab.tls_port}"
                 more = (f', tls="openssl", subjectName="{certs.NAME}", caStore="{certs.shared().ca}", maxInFlight=10, '
                         "tcpConnectTimeout=1, tcpSendTimeout=1, tcpRecvTimeout=1")
-            lines.append(f'newServer({{address="{where}", checkInterval=1, checkTimeout=500, maxCheckFailures=1, rise=1, '
-                         f'checkName=".", checkType="NS"{more}}}){always}')
+            lines.append(f'newServer({{address="{where}", checkInterval=1, checkTimeout=500, maxCheckFailures=1, '
+                         f'rise=1, checkName=".", checkType="NS"{more}}}){always}')
         lines += ["cache = newPacketCache(100000, {staleTTL=60})", 'getPool(""):setCache(cache)',
                   "setStaleCacheEntriesTTL(86400)"]
         return "\n".join(lines) + "\n"
