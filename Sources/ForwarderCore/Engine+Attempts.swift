@@ -57,6 +57,10 @@ extension Engine {
     mutating func enqueue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
+        if pools[upstream].endpoints.isEmpty && pools[upstream].resolution == nil {
+            // `upstreams = ["system"]` on a machine that has no server now: waiting would bring none.
+            return attemptFailed(attempt, .local, "no server of this machine is known", now: now, into: &out)
+        }
         if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
             // The last connects failed a moment ago: another member may do better than waiting here.
             return attemptFailed(attempt, .upstream, "connection refused or failed", now: now, into: &out)

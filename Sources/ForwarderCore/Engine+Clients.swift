@@ -17,11 +17,15 @@ extension Engine {
         if parsed.nameLength > 0 {
             caseMask = foldName(message, start: Header.size, length: parsed.nameLength, into: &nameScratch, at: 0)
         }
-        let query = remember(parsed, caseMask, client)
+        var query = remember(parsed, caseMask, client)
+        if parsed.cookieLength > 0 {
+            query.cookie = serverCookies.read(message, parsed, from: client.endpoint.address, now: now)
+        }
         let question = parsed.nameLength > 0 ? self.question(parsed) : nil
         guard access.allows(client.endpoint.address) else {
             return refuse(.refused, .prohibited, question, query, into: &out)
         }
+        if limiter.isOn && !isWithinRate(question, query, now: now, into: &out) { return }
         switch intake.judge(parsed, name: nameScratch) {
         case .drop(let reason): drop(reason)
         case .refuse(let rcode, let extended): refuse(rcode, extended, question, query, into: &out)
@@ -42,6 +46,27 @@ extension Engine {
             guard let question else { return drop(.malformed) }
             answer(question, query, now: now, into: &out)
         }
+    }
+
+    /// `rate_limit`, for clients whose address may be forged. Every second query over it is told to come back over TCP,
+    /// so that an honest client behind the same address is not shut out.
+    private mutating func isWithinRate(
+        _ question: Question?, _ query: ClientQuery, now: Instant, into out: inout ActionBuffer
+    ) -> Bool {
+        if query.client.isStream || query.cookie?.isValid == true { return true }
+        switch limiter.admit(ClientLoad.key(query.client.endpoint.address), now: now) {
+        case .pass: return true
+        case .drop: drop(.rate)
+        case .slip:
+            guard let question else {
+                drop(.rate)
+                return false
+            }
+            counters.slipped += 1
+            writer.writeWithoutRecords(
+                .noError, nil, EchoedQuestion(question, nameOffset: 0), names: nameScratch, to: query, into: &out)
+        }
+        return false
     }
 
     mutating func drop(_ reason: DropReason) { counters.dropped[reason.rawValue] += 1 }

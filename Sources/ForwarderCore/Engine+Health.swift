@@ -31,8 +31,8 @@ extension Engine {
         beginOutageIfAllAreDown(now, into: &out)
     }
 
-    /// Another member's answer came first: those still out are mildly noted. One that has said nothing at all for longer
-    /// than a query may take has failed.
+    /// Another member's answer came first: those still out are mildly noted. One that has said nothing at all for
+    /// longer than a query may take has failed.
     mutating func noteLosers(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
         var attempt = queries.slots[slot].firstAttempt
         while attempt >= 0 {
@@ -54,6 +54,7 @@ extension Engine {
         } else {
             pools[upstream].tcpLatency.noteCancelled(after: waited)
         }
+        strategies[loser.group].cancelled(loser.member, after: waited, now: now)
         guard let since = pools[upstream].owedSince else { return }
         let patience =
             loser.network == .udp
@@ -68,9 +69,8 @@ extension Engine {
     /// When everything fails together it is the network, or this machine.
     private mutating func beginOutageIfAllAreDown(_ now: Instant, into out: inout ActionBuffer) {
         guard !isOutage else { return }
-        for upstream in clientUpstreams
-        where !pools[upstream].health.isDown && !pools[upstream].health.isLooping && !pools[upstream].endpoints.isEmpty {
-            return
+        for upstream in clientUpstreams where !pools[upstream].endpoints.isEmpty {
+            if !pools[upstream].health.isDown && !pools[upstream].health.isLooping { return }
         }
         isOutage = true
         counters.outages += 1

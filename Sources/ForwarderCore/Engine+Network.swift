@@ -11,6 +11,7 @@ extension Engine {
         out.events.append(.networkChanged)
         isOutage = false
         refreshBlockedUntil = Instant(nanoseconds: 0)
+        for group in strategies.indices { strategies[group].forget() }
         cache.forgetFailures(now: now)
         for upstream in pools.indices { startAnew(upstream, now: now, into: &out) }
         askAgainAll(now: now, into: &out)

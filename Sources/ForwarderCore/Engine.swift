@@ -30,6 +30,8 @@ public struct Engine: ~Copyable {
     let access: AccessList
     let intake: QueryIntake
     let specialNames: SpecialNames
+    let serverCookies: ServerCookie
+    var limiter: RateLimiter
     let writer: ReplyWriter
     var packer: AnswerPacker
     var ttlOffsets = TTLOffsets()
@@ -98,6 +100,10 @@ public struct Engine: ~Copyable {
         access = AccessList(allow: settings.allow, deny: settings.deny)
         intake = QueryIntake(settings: settings)
         specialNames = SpecialNames(enabled: settings.specialNames)
+        serverCookies = ServerCookie(derivedFrom: cache.seed)
+        // Each worker counts for itself: the kernel keeps a client's port with one worker, and a part of the rate for
+        // each would cut that of a client with one port.
+        limiter = RateLimiter(rate: settings.rateLimit, secret: cache.seed)
         writer = ReplyWriter(settings: settings)
         packer = AnswerPacker(settings: settings.cache)
         let inflightPart = Engine.part(of: settings.maxInflight, worker, workers)

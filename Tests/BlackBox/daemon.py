@@ -73,19 +73,23 @@ def toml_text(sections):
 
 
 def settings(upstreams, port, address="127.0.0.1", **sections):
-    """The sections of a configuration: quick and quiet by default, each section of the caller merged over it."""
+    """The sections of a configuration: quick and quiet by default, each section of the caller merged over it. Whatever
+    asks upstreams more than clients do, or answers without them, is off: tests count queries. One that is about it
+    switches it on."""
     host = f"[{address}]" if ":" in address else address
     base = {
         "server": {"listen": [f"{host}:{port}"], "workers": 1},
-        "group.default": {"upstreams": upstreams, "strategy": "ordered"},
-        "cache": {}, "pool": {}, "dns": {}, "log": {"level": "debug", "target": "stderr"},
+        "group.default": {"upstreams": upstreams, "strategy": "ordered", "hedge": "off"},
+        "health": {"mode": "off"}, "cache": {"stale": "0s", "prefetch": "0%", "persist": False},
+        "pool": {}, "dns": {}, "log": {"level": "debug", "target": "stderr"},
     }
     for name, content in sections.items():
         name = "group.default" if name == "group" else name
         if not isinstance(content, dict):
             base[name] = content
         else:
-            base.setdefault(name, {}).update(content)
+            quiet = {"hedge": "off"} if name.startswith("group.") else {}
+            base.setdefault(name, quiet).update(content)
     return base
 
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import certs
 import wire
 from clients import UDPClient
 from namespaces import namespaces
@@ -26,9 +27,11 @@ class Scene:
         machine.ip(f"route add default via {ROUTER}")
         world.ip(f"addr add {SERVER}/32 dev lo")
         with world:
-            self.lab = build.lab(address=SERVER)
+            self.lab = build.lab(address=SERVER, encrypted=transport == "tls")
+        if transport == "tls":
+            keywords["tls"] = {"ca": certs.shared().ca}
         with machine:
-            self.daemon = build.daemon([self.lab.url_for(transport)], cache={"size": 0}, **keywords)
+            self.daemon = build.daemon([self.lab.url_for(transport)], cache={"size": "0B"}, **keywords)
         self.transport, self.asked = transport, 0
 
     def ask(self, seconds=0.5):
@@ -63,7 +66,16 @@ class Scene:
         with self.machine:
             lines = subprocess.run(["ss", "-tunH", "state", "connected"], capture_output=True, text=True).stdout
         return {words[4].rsplit(":", 1)[0] for words in map(str.split, lines.splitlines())
-                if words[5] == f"{SERVER}:{self.lab.port}" and "TIME" not in words[1] and "FIN" not in words[1]}
+                if words[5].startswith(f"{SERVER}:") and "TIME" not in words[1] and "FIN" not in words[1]}
+
+    def moves_to(self, source, seconds=2):
+        """Whether soon no socket has another local address."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            if self.sources() == {source}:
+                return True
+            time.sleep(0.05)
+        return False
 
     def closed(self, reason="network"):
         return sum(p["closed"].get(reason, 0) for p in self.daemon.statistics()["pools"])
@@ -101,6 +113,7 @@ def test_cable_out_and_in(scene):
     assert scene.daemon.wait_for_log("1 of 1 upstream addresses have another way")
 
 
+@pytest.mark.parametrize("scene", ["udp", "tcp", "tls"], indirect=True)
 def test_renumbered(scene):
     """Another address from the same router: connections from the old one are closed, for that reason."""
     scene.warm_up()
@@ -110,7 +123,7 @@ def test_renumbered(scene):
     assert scene.answers_within(2)
     assert scene.closed() >= 1, "closed with the reason 'network'"
     assert scene.daemon.wait_for_log("the network changed)")
-    assert scene.sources() == {"192.0.2.7"}
+    assert scene.moves_to("192.0.2.7")
     assert scene.daemon.failures("upstream") == 0
 
 
@@ -124,8 +137,9 @@ def test_renumbered_at_once(scene):
     scene.machine.ip("addr del 192.0.2.1/24 dev up0")  # takes the second one along
     scene.machine.ip("addr replace 192.0.2.7/24 dev up0", f"route replace default via {ROUTER}")
     assert scene.answers_within(2)
-    assert scene.closed() >= 1
-    assert scene.sources() == {"192.0.2.7"}
+    # A UDP socket may have learned of it by its next send, and was closed for that error then.
+    assert scene.closed() + scene.closed("error") >= 1
+    assert scene.moves_to("192.0.2.7")
 
 
 def test_default_route_moves(scene):
@@ -137,7 +151,7 @@ def test_default_route_moves(scene):
     assert scene.daemon.wait_for_log("1 of 1 upstream addresses have another way")
     scene.warm_up()
     assert scene.closed() >= 1
-    assert scene.sources() == {"203.0.113.1"}
+    assert scene.moves_to("203.0.113.1")
 
 
 def test_containers_do_not_disturb(scene):
@@ -156,6 +170,32 @@ def test_containers_do_not_disturb(scene):
     assert scene.closed() == 0
     assert scene.opened() <= before + 1, "a UDP socket may have reached its own age"
     assert "the network changed" not in scene.daemon.log()
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_ipv6(build, tcp):
+    """IPv6 addresses vanish with their link; the router gives another prefix when it is back."""
+    server = "2001:db8:53::53"
+    with namespaces(2) as (machine, world):
+        machine.join(world, "up0", "2001:db8:1::1/64", "2001:db8:1::fe/64")
+        machine.ip("-6 route add default via 2001:db8:1::fe")
+        world.ip(f"addr add {server}/128 dev lo", "addr add 2001:db8:2::fe/64 dev up0 nodad")
+        with world:
+            lab = build.lab(address=server)
+        with machine:
+            daemon = build.daemon([lab.tcp_url if tcp else lab.url], cache={"size": "0B"})
+            with UDPClient(daemon.port) as client:
+                assert client.ask("before.lab.example").rcode() == wire.NOERROR
+                machine.ip("link set up0 down")
+                assert daemon.wait_for_log("no way to 1 of 1 upstream")
+                machine.ip("link set up0 up", "addr add 2001:db8:2::1/64 dev up0 nodad",
+                           "-6 route add default via 2001:db8:2::fe")
+                begin = time.monotonic()
+                answers = (client.ask(f"after{i}.lab.example", seconds=0.3) for i in range(20))
+                assert any(answer is not None and answer.rcode() == wire.NOERROR for answer in answers)
+                assert time.monotonic() - begin < 2
+        assert daemon.failures("upstream") == 0
+        assert sum(p["closed"]["network"] for p in daemon.statistics()["pools"]) >= 1
 
 
 def test_starts_without_network(build):

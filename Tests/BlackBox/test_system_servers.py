@@ -30,7 +30,7 @@ class Scene:
         self.write(self.conf, *servers)
         with self.machine:
             self.daemon = self.build.daemon(
-                ["system"], cache={"size": 0}, limit=mounted((self.conf, "/etc/resolv.conf"), (self.run, "/run")),
+                ["system"], cache={"size": "0B"}, limit=mounted((self.conf, "/etc/resolv.conf"), (self.run, "/run")),
                 **keywords)
         return self
 
@@ -61,7 +61,7 @@ def scene(build, tmp_path):
 def test_first_query_and_changes(scene):
     scene.start("127.0.0.53", "127.0.0.1", "::1", FIRST, FIRST)
     assert scene.answered_by() == [FIRST]
-    assert f"upstreams are now {FIRST} (/etc/resolv.conf)" in scene.daemon.log()
+    assert scene.daemon.wait_for_log(f"upstreams are now {FIRST} (/etc/resolv.conf)")
     scene.write(scene.conf, SECOND)  # in place: it is mounted over the machine's, and cannot be renamed
     assert scene.daemon.wait_for_log(f"upstreams are now {SECOND} (/etc/resolv.conf)")
     assert scene.answered_by() == [SECOND]
@@ -77,7 +77,7 @@ def test_first_query_and_changes(scene):
 def test_none_then_some(scene):
     """At boot the file may be empty: a warning, SERVFAIL at once or soon, and answers when it is filled."""
     scene.start("127.0.0.1")
-    assert "no name server that can be asked (/etc/resolv.conf)" in scene.daemon.log()
+    assert scene.daemon.wait_for_log("no name server that can be asked (/etc/resolv.conf)")
     begin = time.monotonic()
     with scene.machine, UDPClient(scene.daemon.port) as client:
         assert client.ask("none.lab.example", seconds=5).rcode() == wire.SERVFAIL
@@ -94,4 +94,4 @@ def test_never_itself(scene):
     scene.second.close()
     scene.build.labs.clear()
     scene.start(FIRST, SECOND, world, port=53, server={"listen": ["0.0.0.0:53"]})
-    assert f"upstreams are now {world} (/etc/resolv.conf)" in scene.daemon.log()
+    assert scene.daemon.wait_for_log(f"upstreams are now {world} (/etc/resolv.conf)")

@@ -81,7 +81,7 @@ import Testing
         #expect(messages.map(reader.errorCode) == [nil, nil, 101])
     }
 
-    /// Every truncation, and many mutations, of a buffer with all kinds of messages: it is read to an end, nothing traps.
+    /// Every truncation, and many mutations, of a buffer with all kinds of messages: read to an end, no trap.
     @Test func hostileBytes() {
         let whole =
             NetlinkMessages.address(NetlinkMessages.attribute(2, NetlinkReaderTests.four))

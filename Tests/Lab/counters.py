@@ -143,15 +143,15 @@ class Counters:
 
     def report(self):
         """All of it as plain values for JSON."""
-        plain = ("udp", "tcp", "malformed", "answered", "id_repeats", "in_flight", "max_in_flight", "duplicates",
-                 "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
+        plain = ("udp", "tcp", "malformed", "answered", "loop_probes", "id_repeats", "in_flight", "max_in_flight",
+                 "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
                  "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
                  "peak_pipelined", "ports", "tls", "https", "opened_by",
                  "handshakes", "resumed", "tickets_offered", "tickets_reused", "close_notifies",
                  "handshake_failures", "alerts", "server_names", "alpn", "tls_versions", "records", "frames",
                  "frames_per_record_peak", "query_sizes", "methods", "paths", "authorities", "content_types",
                  "stream_errors", "nonzero_ids", "streams_over_limit", "pings", "goaways", "highest_stream",
-                 "probes", "loop_probes", "swallowed", "failed_zone")
+                 "probes", "swallowed", "failed_zone")
         report = {name: getattr(self, name) for name in plain}
         report["queries"] = self.udp + self.tcp + self.tls + self.https
         report["arrived"] = report["queries"] + self.swallowed + self.probes + self.loop_probes

@@ -35,7 +35,8 @@ struct PrefetchRule: Sendable {
 
     /// Whether less than the share is left. In whole seconds, so the shortest lifetimes never get there: with 10 %
     /// those of up to ten seconds.
-    func isLate(_ age: UInt32, of lifetime: UInt32) -> Bool { UInt64(age) * 100 > UInt64(lifetime) * percent }
+    @inline(__always)
+    func isLate(_ age: UInt32, of lifetime: UInt32) -> Bool { UInt64(age) &* 100 > UInt64(lifetime) &* percent }
 }
 
 /// Up to when failures count no more: the network or an upstream is back.

@@ -44,6 +44,11 @@ struct EntryStore: ~Copyable {
 
     func kind(_ entry: Int) -> EntryKind { EntryKind(rawValue: bytes[entry + 2] & EntryStore.kindMask) ?? .dead }
 
+    /// DO and CD of its key.
+    func flags(_ entry: Int) -> UInt8 { bytes[entry + 2] & (EntryStore.dnssecBit | EntryStore.checkingBit) }
+
+    func group(_ entry: Int) -> UInt16 { bytes.load(entry + EntryStore.groupOffset, as: UInt16.self) }
+
     func frequency(_ entry: Int) -> UInt8 { bytes[entry + EntryStore.frequencyOffset] }
 
     mutating func setFrequency(_ value: UInt8, _ entry: Int) { bytes[entry + EntryStore.frequencyOffset] = value }
@@ -56,14 +61,15 @@ struct EntryStore: ~Copyable {
 
     /// Notes a hit of an entry that may be refreshed, and tells whether it is to be refreshed now: once. Counting stops
     /// where it suffices, for the reason above.
-    mutating func becomesDue(_ entry: Int, age: UInt32, _ rule: PrefetchRule) -> Bool {
+    @inline(__always)
+    mutating func becomesDue(_ entry: Int, age: UInt32, lifetime: UInt32, _ rule: PrefetchRule) -> Bool {
         let place = entry + EntryStore.popularityOffset
         var popularity = bytes.load(place, as: UInt16.self)
         if popularity < rule.hits {
-            popularity += 1
+            popularity &+= 1
             bytes.store(popularity, at: place)
         }
-        guard popularity == rule.hits, rule.isLate(age, of: lifetime(entry)) else { return false }
+        guard popularity == rule.hits, rule.isLate(age, of: lifetime) else { return false }
         bytes.store(popularity | EntryStore.askedBit, at: place)
         return true
     }

@@ -15,7 +15,8 @@ extension MessageCache {
     }
 
     /// The end of a lookup. A failure of a moment ago means not to ask now: then it is the stale answer at once, or the
-    /// failure where there is none. Everything else is a miss.
+    /// failure where there is none. Everything else is a miss. Never inlined: the code of hits is shorter without it.
+    @inline(never)
     mutating func answerLast(
         _ key: CacheKey, name: borrowing ByteStore, now: UInt32, turn: UInt32, pardon: FailurePardon,
         writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer
@@ -44,12 +45,12 @@ extension MessageCache {
     }
 
     /// Whether an answer is kept that may be given, be it stale.
-    func hasAnswer(_ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> Bool {
+    mutating func hasAnswer(_ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> Bool {
         candidate(key, name: name, now: now) != nil
     }
 
     /// Whether the question's own answer is fresh.
-    func hasFreshAnswer(_ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> Bool {
+    mutating func hasFreshAnswer(_ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> Bool {
         candidate(key, name: name, now: now)?.isFresh == true
     }
 
@@ -66,7 +67,7 @@ extension MessageCache {
     /// The answer that holds for a question. A fresh one is the question's own before the name's denial, as in any
     /// lookup; of ended ones only the one that was stored last counts, even if it may not be given any more and the
     /// other could be.
-    private func candidate(_ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> Candidate? {
+    private mutating func candidate(_ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> Candidate? {
         if rules.stale == 0 { return nil }
         let own = find(key, .ordinary, name: name)
         if let own, store.isFresh(own, now: now) { return Candidate(entry: own, kind: .ordinary, isFresh: true) }
@@ -85,7 +86,9 @@ extension MessageCache {
         return latest
     }
 
-    private func isFailing(_ key: CacheKey, name: borrowing ByteStore, now: UInt32, _ pardon: FailurePardon) -> Bool {
+    private mutating func isFailing(
+        _ key: CacheKey, name: borrowing ByteStore, now: UInt32, _ pardon: FailurePardon
+    ) -> Bool {
         guard failures > 0, let entry = find(key, .failure, name: name) else { return false }
         return store.isFresh(entry, now: now) && !pardon.covers(store.stored(entry))
     }

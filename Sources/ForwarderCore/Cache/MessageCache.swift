@@ -77,18 +77,19 @@ struct MessageCache: ~Copyable {
     ) -> CacheLookup? {
         guard let entry = find(key, kind, name: name) else { return nil }
         let age = store.age(entry, now: now)
-        guard age < store.lifetime(entry) else { return nil }
+        let lifetime = store.lifetime(entry)
+        guard age < lifetime else { return nil }
         store.noteHit(entry)
         hits &+= 1
+        var isDue = false
+        if rules.prefetch.hits > 0, kind != .failure {
+            isDue = store.becomesDue(entry, age: age, lifetime: lifetime, rules.prefetch)
+            if isDue { dueHits &+= 1 }
+        }
         let block = entry + EntryStore.headerSize
         writer.write(
             store.bytes, at: block, age: age, turn: turn, extendedError: kind == .failure ? .cachedError : nil,
             type: kind == .nameError ? RecordType(rawValue: key.type) : nil, to: query, into: &out)
-        var isDue = false
-        if rules.prefetch.hits > 0, kind != .failure, store.becomesDue(entry, age: age, rules.prefetch) {
-            isDue = true
-            dueHits &+= 1
-        }
         return .answered(PackedHead(store.bytes, at: block).kind, isDue: isDue)
     }
 
@@ -164,7 +165,7 @@ struct MessageCache: ~Copyable {
 
     /// How long a failure is kept: double the one before it (RFC 9520 3.2). nil while that one is fresh: then this is
     /// the end of a query that was under way already, no new evidence of a lasting failure.
-    private func failureLifetime(
+    private mutating func failureLifetime(
         _ configured: UInt32, _ key: CacheKey, name: borrowing ByteStore, now: UInt32, _ pardon: FailurePardon
     ) -> UInt32? {
         // What clients are given meanwhile is stale, but good: no need to ask sooner (RFC 8767 5).
@@ -192,7 +193,8 @@ struct MessageCache: ~Copyable {
 // MARK: finding and removing
 
 extension MessageCache {
-    func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
+    /// Mutating only so that it is called in place: the shard's fields would be copied for each call else (measured).
+    mutating func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
         let hash = key.hash(kind)
         let bucket = index.bucket(hash)
         if index.isBlank(bucket) { return nil }
@@ -312,5 +314,58 @@ extension MessageCache {
                 main.dropTail(length)
             }
         }
+    }
+}
+
+// MARK: the snapshot
+
+extension MessageCache {
+    /// Copies what the walk comes to next into the snapshot. True when it has seen the whole shard.
+    func copyEntries(_ walk: inout SnapshotWalk, into piece: inout ByteWriter) -> Bool {
+        walk.step(through: store, main: main, small: small, into: &piece)
+    }
+
+    /// Puts an answer of the snapshot in, into free space only: what came from upstreams since the start is newer, and
+    /// must not be replaced or pushed out.
+    mutating func restore(
+        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore,
+        age: UInt32, frequency: UInt8, now: UInt32
+    ) -> SnapshotFate {
+        let kind = answer.kind == .nameError && answer.deniesQuestion ? EntryKind.nameError : .ordinary
+        if find(key, kind, name: name) != nil || isContradicted(key, kind, name: name, age: age, now: now) {
+            return .superseded
+        }
+        let size = EntryStore.size(ofAnswer: answer.length)
+        let hash = key.hash(kind)
+        let bucket = index.bucket(hash)
+        let intoMain = main.fits(size)
+        guard size <= layout.entryLimit, intoMain || small.fits(size),
+            let way = (0..<CacheIndex.ways).first(where: { CacheIndex.place(index.slot(bucket, way: $0)) == nil })
+        else { return .crowded }
+        let entry = intoMain ? main.claim(size, in: &store) : small.claim(size, in: &store)
+        store.write(
+            entry, size: size, key, kind, answer, packed, lifetime: answer.lifetime, frequency: frequency,
+            now: now &- age)
+        entries += 1
+        count(kind, 1)
+        index.set(CacheIndex.slot(hash, entry), bucket, way: way)
+        return .loaded
+    }
+
+    /// Whether a younger entry says the opposite: that the name is not there, or that it is, for a type that is asked
+    /// for often. (Looking for all types would take as many lookups as there are types.)
+    private mutating func isContradicted(
+        _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore, age: UInt32, now: UInt32
+    ) -> Bool {
+        if kind == .ordinary {
+            guard denials > 0, let denial = find(key, .nameError, name: name) else { return false }
+            return store.age(denial, now: now) < age
+        }
+        var other = key
+        for type in [RecordType(rawValue: key.type), .a, .aaaa, .https] {
+            other.type = type.rawValue
+            if let entry = find(other, .ordinary, name: name), store.age(entry, now: now) < age { return true }
+        }
+        return false
     }
 }

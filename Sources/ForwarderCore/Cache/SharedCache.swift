@@ -47,18 +47,18 @@ public final class SharedCache: Sendable {
     /// A shard holds at least this, so that a message of 64 KiB has a place in it.
     private static let smallestShard = 1 << 20
 
-    private final class Shard: Sendable {
+    final class Shard: Sendable {
         let cache: Mutex<MessageCache>
         init(layout: ShardLayout, rules: CacheRules) { cache = Mutex(MessageCache(layout: layout, rules: rules)) }
     }
 
     /// The secret under which every `Question.nameHash` must be made: workers could not find each other's entries else.
     public let seed: (UInt64, UInt64)
-    private let shards: [Shard]
+    let shards: [Shard]
     private let shardShift: UInt64
     private let limit: Int
     /// Entries of all shards that deny names; read without a lock before names above are looked for.
-    private let denials = Atomic<Int>(0)
+    let denials = Atomic<Int>(0)
     private let hasStale: Bool
     /// The raw value of the latest `FailurePardon`; only grows.
     private let pardoned = Atomic<UInt64>(0)
@@ -186,7 +186,7 @@ public final class SharedCache: Sendable {
         return sum
     }
 
-    private func shard(_ nameHash: UInt64) -> Shard {
+    func shard(_ nameHash: UInt64) -> Shard {
         // The upper bits of the name's hash; the index of a shard uses a mix of all.
         shards[Int(truncatingIfNeeded: nameHash >> shardShift)]
     }

@@ -10,7 +10,7 @@ enum ResolvConf {
     /// No address in text is longer: 45 octets, a zone of 15, the sign between.
     static let longestAddress = 64
 
-    /// The addresses of the `nameserver` lines, in order. A line with a zone that this machine does not have is left out.
+    /// The addresses of the `nameserver` lines, in order. Lines with a zone that we do not have are left out.
     static func servers(_ bytes: [UInt8]) -> [NetworkAddress] {
         let keyword = Array("nameserver".utf8)
         return bytes.split(whereSeparator: { $0 == UInt8(ascii: "\n") }).compactMap { line in

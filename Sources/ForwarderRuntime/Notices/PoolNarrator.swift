@@ -70,11 +70,12 @@ struct PoolNarrator {
 
     private static func level(_ event: PoolEvent) -> NoticeLevel {
         switch event {
-        case .opened, .closed: .debug
+        // Of a change of the network the main thread tells once, with the reason; this is each worker's.
+        case .opened, .closed, .networkChanged: .debug
         case .atCeiling, .failed, .requestFailed, .nearMiss, .down: .warning
         case .outage(let hasBegun): hasBegun ? .warning : .info
         case .loop(_, let isFound): isFound ? .error : .info
-        case .caseLost, .up, .learnedIdle, .networkChanged: .info
+        case .caseLost, .up, .learnedIdle: .info
         }
     }
 

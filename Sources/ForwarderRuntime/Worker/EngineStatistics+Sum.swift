@@ -58,16 +58,3 @@ extension DropReason {
         }
     }
 }
-
-extension ExtraKind {
-    /// As reports call it.
-    var word: String {
-        switch self {
-        case .retransmit: "retransmit"
-        case .hedge: "hedge"
-        case .retry: "retry"
-        case .refresh: "refresh"
-        case .prefetch: "prefetch"
-        }
-    }
-}

@@ -22,7 +22,7 @@ public struct GroupReport: Sendable {
 
 /// The running workers.
 public final class WorkerGroup {
-    private let cache: SharedCache
+    let cache: SharedCache
     private let settings: RuntimeSettings
     private var workers: [(thread: WorkerThread, mailbox: WorkerMailbox)] = []
 
@@ -97,7 +97,7 @@ public final class WorkerGroup {
         // A TCP listener has its reserve beside it; a worker an epoll set, an eventfd, and one connection being
         // accepted.
         let each = 3 + listeners.reduce(0) { $0 + ($1.udp ? 1 : 0) + ($1.tcp ? 2 : 0) }
-        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read; the network's
+        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read; network
         // events and questions, inotify, and a socket of each worker that asks which address the kernel would choose.
         return max(workers, descriptors - pools - workers * (each + 1) - 11)
     }

@@ -1,5 +1,7 @@
 // Compares a message with an entry of a scenario, item by item, and says the first thing that differs.
 
+@testable import Simulator
+
 /// The items of MATCH.
 enum EntryMatcher {
     static let answerDefault = ["opcode", "qname", "qtype", "rcode", "answer"]

@@ -1,5 +1,7 @@
 // A scenario as it was read: settings, ranges of automatic answers, steps. README.md beside it tells the grammar.
 
+@testable import Simulator
+
 /// A failure of a scenario, at the line that caused it.
 struct ScenarioError: Error {
     var line: Int

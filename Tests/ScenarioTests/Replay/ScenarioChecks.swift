@@ -2,6 +2,8 @@
 
 import ForwarderCore
 
+@testable import Simulator
+
 extension ScenarioRunner {
     func check(_ step: Step) throws {
         switch step.verb {

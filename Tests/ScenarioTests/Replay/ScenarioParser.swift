@@ -2,6 +2,8 @@
 //
 // The words are those of the replay files that resolvers are tested with; what Fleetwing adds is in README.md.
 
+@testable import Simulator
+
 /// Reads one file line by line; every error names its line.
 struct ScenarioParser {
     private var lines: [(number: Int, words: [String], text: String)] = []

@@ -3,6 +3,8 @@
 import DNSWire
 import ForwarderCore
 
+@testable import Simulator
+
 /// One run of one scenario.
 final class ScenarioRunner {
     let scenario: Scenario

@@ -4,6 +4,8 @@
 
 import ForwarderCore
 
+@testable import Simulator
+
 /// Settings of a scenario, gathered key by key.
 struct ScenarioSettings {
     private(set) var pool = PoolSettings()

@@ -1,8 +1,8 @@
 // How often one question went to one server: never more than three times over each transport, whatever happens, plus
 // once for each sending that the world itself undid (RFC 9520 3.1).
 //
-// The engine's queries are not visible from outside, so the ledger counts between the moments in which no client waits
-// for the question: in between there is one query, or as many as clients wait where they do not join.
+// The engine's queries are not visible from outside, so the ledger counts over the time in which they may overlap: each
+// client that may have started one (or a refresh) allows three sendings more; one that must have joined none.
 
 import ForwarderCore
 
@@ -18,10 +18,9 @@ struct SendLedger {
 
     private struct Sheet {
         var waiting = 0
-        /// The most queries that may have run at once.
-        var queries = 1
-        var beganAt = World.beginning
-        var isClosed = true
+        /// Queries that there may have been.
+        var queries = 0
+        var askedAt = Instant(nanoseconds: 0)
         var accounts: [Account]
     }
 
@@ -36,32 +35,26 @@ struct SendLedger {
     init(questions: Int, upstreams: Int, life: Interval, joins: Bool) {
         accountsPerSheet = upstreams * 2
         self.joins = joins
-        self.life = life
+        self.life = life + .milliseconds(100)
         sheets = Array(
             repeating: Sheet(accounts: Array(repeating: Account(), count: upstreams * 2)), count: questions)
     }
 
-    mutating func noteAsked(_ question: Int, now: Instant) {
-        if sheets[question].isClosed { open(question, now) }
+    /// - Parameter isAlone: nothing else happened at this wakeup; else whoever still waits may have been answered.
+    mutating func noteAsked(_ question: Int, isAlone: Bool, now: Instant) {
+        if now - sheets[question].askedAt > life {
+            sheets[question].queries = 0
+            for index in 0..<accountsPerSheet { sheets[question].accounts[index] = Account() }
+        }
+        if !joins || !isAlone || sheets[question].waiting == 0 { sheets[question].queries += 1 }
         sheets[question].waiting += 1
-        // With and without DO or CD are two questions each.
-        let most = joins ? min(4, sheets[question].waiting) : sheets[question].waiting
-        sheets[question].queries = max(sheets[question].queries, most)
+        sheets[question].askedAt = now
     }
 
-    mutating func noteAnswered(_ question: Int) {
-        sheets[question].waiting -= 1
-        if sheets[question].waiting <= 0 { sheets[question].isClosed = true }
-    }
+    mutating func noteAnswered(_ question: Int) { sheets[question].waiting -= 1 }
 
     /// A sending; false when it is one too many.
     mutating func noteSent(_ question: Int, _ query: OutQuery) -> Bool {
-        // Nobody waits: a refresh of the engine's own.
-        if sheets[question].waiting <= 0,
-            sheets[question].isClosed || query.sentAt - sheets[question].beganAt > life
-        {
-            open(question, query.sentAt)
-        }
         let account = account(query)
         sheets[question].accounts[account].sends += 1
         let entry = sheets[question].accounts[account]
@@ -73,11 +66,4 @@ struct SendLedger {
     }
 
     private func account(_ query: OutQuery) -> Int { query.upstream * 2 + (query.transport == .udp ? 0 : 1) }
-
-    private mutating func open(_ question: Int, _ now: Instant) {
-        sheets[question].isClosed = false
-        sheets[question].queries = 1
-        sheets[question].beganAt = now
-        for index in 0..<accountsPerSheet { sheets[question].accounts[index] = Account() }
-    }
 }

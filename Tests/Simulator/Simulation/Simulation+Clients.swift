@@ -26,12 +26,12 @@ extension Simulation {
         let client = Client(
             endpoint: Endpoint(address: address(), port: port),
             path: isStream ? .stream(slot: UInt32(port), generation: 1) : .datagram(listener: 0, local: nil))
-        tell("client \(port) asks \(ask.kind == .question ? "" : "(\(ask.kind)) ")\(message.questions[0])")
+        tell("client \(port) asks \(ask.kind == .question ? "" : "(\(ask.kind)) ")\(Simulation.words(message))")
         askedCount += 1
-        ledger.noteAsked(ask.question, now: world.now)
-        let exchange = world.ask(octets, from: client)
-        exchange.expectsSilence = ask.kind == .short || ask.kind == .response
-        if exchange.expectsSilence { ledger.noteAnswered(ask.question) }
+        if ask.kind == .question { 
+            ledger.noteAsked(key(ask.question, message), isAlone: !isShared, now: world.now)
+        }
+        world.ask(octets, from: client).expectsSilence = ask.kind == .short || ask.kind == .response
     }
 
     private func address() -> NetworkAddress {
@@ -65,7 +65,7 @@ extension Simulation {
         let port = exchange.client.endpoint.port
         let ask = plan.asks[Int(port) - Simulation.firstPort]
         guard let at = exchange.answeredAt, let message = exchange.answer else { return }
-        ledger.noteAnswered(ask.question)
+        if ask.kind == .question, let asked = exchange.asked { ledger.noteAnswered(key(ask.question, asked)) }
         tell("client \(port) is told \(TestType.rcodeName(message.rcode)) after \((at - exchange.sentAt).inMilliseconds) ms")
         var due = exchange.sentAt + plan.settings.queryDeadline
         if due >= lastSleep.from && due < lastSleep.to { due = lastSleep.to }
@@ -74,8 +74,8 @@ extension Simulation {
         }
         let expected: UInt16
         switch ask.kind {
-        case .question: return check(message, ask, port, exchange)
-        case .noRecursion: return message.rcode == 5 ? () : check(message, ask, port, exchange)
+        case .question: return check(message, at, ask, exchange)
+        case .noRecursion: return message.rcode == 5 ? () : check(message, at, ask, exchange)
         case .short, .response: return
         case .status: expected = 4
         case .twoQuestions: expected = 1
@@ -86,7 +86,8 @@ extension Simulation {
         if message.rcode != expected { report("client \(port) (\(ask.kind)) was told \(message.summary)") }
     }
 
-    private func check(_ message: TestMessage, _ ask: PlannedAsk, _ port: UInt16, _ exchange: ClientExchange) {
+    private func check(_ message: TestMessage, _ at: Instant, _ ask: PlannedAsk, _ exchange: ClientExchange) {
+        let port = exchange.client.endpoint.port
         let question = plan.questions[ask.question]
         if message.rcode != 0 && message.rcode != 3 {
             serverFailures += 1
@@ -95,18 +96,18 @@ extension Simulation {
             return
         }
         answers += 1
-        if ask.isRecovery, firstRecovery == nil { firstRecovery = world.now }
+        if ask.isRecovery, firstRecovery == nil { firstRecovery = at }
         guard message.rcode == question.rcode, let origin = origin(message, ask.question) else {
             return report("client \(port) was told a wrong thing: \(message.summary)")
         }
         // A denial of a name holds for its other types and for names below it; its own query may have been any.
         let isOwn = issues[origin.stamp].question == ask.question
-        checkAge(message, origin.ttl, origin.stamp, isOwn ? key(ask.question, exchange) : nil, port)
+        checkAge(message, at, origin, isOwn ? exchange.asked.map { key(ask.question, $0) } : nil, port)
     }
 
-    private func key(_ question: Int, _ exchange: ClientExchange) -> Int {
-        let asked = exchange.asked
-        return question * 4 + (asked?.opt?.dnssecOK == true ? 2 : 0) + ((asked?.flags ?? 0) & 0x0010 != 0 ? 1 : 0)
+    private func key(_ question: Int, _ asked: TestMessage) -> Int {
+        let checkingDisabled = asked.flags & 0x0010 != 0
+        return Simulation.key(question, dnssecOK: asked.opt?.dnssecOK ?? false, checkingDisabled: checkingDisabled)
     }
 
     /// Stamp and TTL of the message that an answer came from; nil when it is not the truth of the question.
@@ -137,9 +138,12 @@ extension Simulation {
     }
 
     /// An answer lives as long as it says, and after that only as a stale one, if no fresher one was given since.
-    private func checkAge(_ message: TestMessage, _ ttl: UInt32, _ stamp: Int, _ key: Int?, _ port: UInt16) {
+    private func checkAge(
+        _ message: TestMessage, _ at: Instant, _ origin: (stamp: Int, ttl: UInt32), _ key: Int?, _ port: UInt16
+    ) {
+        let (stamp, ttl) = origin
         let issue = issues[stamp]
-        let age = (world.now - issue.at).nanoseconds / 1_000_000_000
+        let age = (at - issue.at).nanoseconds / 1_000_000_000
         let left = Int64(issue.life) - age
         let cache = plan.settings.cache
         if left >= -1 && Int64(ttl) <= max(0, left + 1) {

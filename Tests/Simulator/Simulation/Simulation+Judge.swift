@@ -13,13 +13,20 @@ extension Simulation {
         checkConservation()
         checkRecovery()
         if world.engine.inFlightCount != 0 { report("\(world.engine.inFlightCount) queries are left") }
-        for pool in world.engine.poolStatistics() where pool.inFlight != 0 || pool.waiters != 0 {
+        let probes = plan.settings.health.mode == .active
+        for pool in world.engine.poolStatistics() where !probes && (pool.inFlight != 0 || pool.waiters != 0) {
             report("\(pool.upstream) \(pool.network): \(pool.inFlight) in flight, \(pool.waiters) wait")
         }
-        let kept = plan.settings.upstreams.reduce(0) { $0 + ($1.transport.isStream ? $1.pool.minConnections : 0) }
-        if plan.settings.health.mode != .active, world.connections.count > kept {
+        let kept = plan.settings.upstreams.reduce(0) { $0 + $1.pool.minConnections }
+        if !probes, world.connections.count > kept {
             report("\(world.connections.count) sockets are open in the end, \(kept) may be")
         }
+    }
+
+    /// Whether the tables are so small that clients may be turned away, or dropped for others.
+    var mayShed: Bool {
+        plan.settings.overload == .drop || plan.settings.maxInflight < SimulationSettings.amplePlaces
+            || plan.settings.maxInflightPerClient < SimulationSettings.amplePlaces
     }
 
     private func checkExchanges() {
@@ -28,7 +35,7 @@ extension Simulation {
             guard let exchange = world.exchanges[UInt16(Simulation.firstPort + number)] else { continue }
             guard exchange.answers.isEmpty else { continue }
             silent += 1
-            let mayDrop = ask.kind != .short && ask.kind != .response && plan.settings.overload == .drop
+            let mayDrop = ask.kind != .short && ask.kind != .response && mayShed
             if !exchange.expectsSilence && !mayDrop {
                 report("client \(Simulation.firstPort + number) was never answered")
             }
@@ -54,9 +61,7 @@ extension Simulation {
     }
 
     private func checkRecovery() {
-        guard let fairAt = plan.fairAt, plan.settings.overload == .serverFailure, plan.settings.maxInflight >= 512,
-            plan.settings.maxInflightPerClient >= 512
-        else { return }
+        guard let fairAt = plan.fairAt, !mayShed else { return }
         let fair = fairAt + slept
         if let first = firstRecovery {
             if first - fair > Simulation.recoveryLimit {

@@ -7,6 +7,9 @@ extension Simulation {
     /// DNSSEC bogus, blocked, stale, not ready, none.
     private static let extendedErrors: [UInt16?] = [nil, nil, 6, 15, 22, 14]
 
+    /// The kernel's first timeout of a segment.
+    static let retransmission = Interval.milliseconds(300)
+
     /// How an upstream behaves now.
     private func character(of upstream: Int) -> UpstreamCharacter {
         if isFair { return UpstreamCharacter() }
@@ -19,12 +22,30 @@ extension Simulation {
 
     // MARK: Streams
 
-    func decideConnect(_ id: ConnectionID) {
+    /// The weather has cleared: what was lost on streams arrives after all, and nobody refuses what was begun before.
+    func clearStreams() {
+        epoch += 1
+        for id in sortedConnections() {
+            guard let open = world.connections[id] else { continue }
+            if open.isConnecting { schedule(milliseconds(20), .connect(id)) }
+            if !open.transport.isStream { continue }
+            let owed = (Array(open.queries.values) + Array(open.requests.values)).filter { $0.answeredAt == nil }
+            for query in owed.sorted(by: { $0.number < $1.number }) {
+                schedule(milliseconds(20), .sendAgain(query, .seconds(1)))
+            }
+        }
+    }
+
+    func decideConnect(_ id: ConnectionID, again: Interval = .seconds(1)) {
         guard let open = world.connections[id] else { return }
         let character = character(of: open.upstream)
         let address = world.endpoints[open.upstream].firstIndex(of: open.endpoint) ?? 0
         tell("\(id) to upstream \(open.upstream) (address \(address)) over \(open.network) connects")
-        if hasOutage || character.isSilent || chance.chance(character.connectSilent) { return }
+        if hasOutage || chance.chance(character.connectSilent) { return }
+        if character.isSilent {
+            let next = Interval(nanoseconds: again.nanoseconds * 2)
+            return schedule(again, .connectAgain(id, next))
+        }
         if !isFair, plan.traits[open.upstream].deadAddresses.contains(address) { return }
         let delay = milliseconds(open.transport.isEncrypted ? 2 * character.delay : character.delay)
         if character.isRefusing { return schedule(delay, .lose(id, .refused)) }
@@ -73,11 +94,16 @@ extension Simulation {
     /// Gives a query its fate.
     func decide(_ query: OutQuery) {
         tell("#\(query.number) to upstream \(query.upstream) over \(query.network) \(query.connection): \(words(query))")
-        if let number = number(of: query), !ledger.noteSent(number, query) {
+        if let key = ledgerKey(query), !ledger.noteSent(key, query), !mayShed {
             report("one question too often at one server: \(query.summary)")
         }
         guard let open = world.connections[query.connection] else { return }
         noteUsed(open, query.connection)
+        meet(query, open, again: Simulation.retransmission)
+    }
+
+    /// The peer gets the query, or not. A stream's segments are sent again by the kernel, after twice as long each time.
+    func meet(_ query: OutQuery, _ open: OpenConnection, again: Interval) {
         let isDatagram = query.transport == .udp
         if hasOutage {
             if isDatagram { schedule(.zero, .lose(query.connection, .networkUnreachable)) }
@@ -94,7 +120,11 @@ extension Simulation {
         if character.isRefusing {
             return schedule(milliseconds(character.delay), .lose(query.connection, isDatagram ? .refused : .reset))
         }
-        if character.isSilent { return }
+        if character.isSilent {
+            let next = Interval(nanoseconds: again.nanoseconds * 2)
+            if !isDatagram { schedule(again, .sendAgain(query, next)) }
+            return
+        }
         if chance.chance(character.closing) {
             let reasons: [TransportFailure] =
                 isDatagram ? [.refused, .hostUnreachable] : [.reset, .closedByPeer, .protocolError]
@@ -138,7 +168,7 @@ extension Simulation {
             bending.rcode = 1
             return bending
         }
-        if trait.cookieLength > 0, isDatagram, chance.chance(character.badCookie), query.message.opt != nil {
+        if trait.cookieLength > 0, trait.edns == .spoken, isDatagram, chance.chance(character.badCookie), query.message.opt != nil {
             bending.rcode = 23
             return bending
         }
@@ -173,7 +203,7 @@ extension Simulation {
         let bytes = ReplyComposer.compose(to: query, question, stamp: UInt16(stamp), bending)
         tell("#\(query.number) answered\(words(bending)), stamp \(stamp)")
         noteUsed(open, query.connection)
-        query.isAnswered = true
+        query.answeredAt = world.now
         if query.transport == .https {
             world.respond(bytes, to: query, age: bending.age, freshness: bending.freshness)
         } else {
@@ -198,7 +228,13 @@ extension Simulation {
         return SimulatedQuestion(unknown: name, type: query.message.questions.first?.type ?? 1)
     }
 
-    private func words(_ query: OutQuery) -> String { query.message.questions.first?.description ?? "?" }
+    private func words(_ query: OutQuery) -> String { Simulation.words(query.message) }
+
+    /// A question with its flags.
+    static func words(_ message: TestMessage) -> String {
+        let flags = (message.opt?.dnssecOK == true ? " DO" : "") + (message.flags & 0x0010 != 0 ? " CD" : "")
+        return (message.questions.first?.description ?? "?") + flags
+    }
 
     private func words(_ bending: Bending) -> String {
         var words: [String] = []

@@ -21,6 +21,7 @@ extension Simulation {
             // Whatever the network still had to give back comes back now, and we are told.
             if hasOutage { outage(false, true) }
             world.openFailure = nil
+            clearStreams()
         case .stop:
             isStopped = true
             world.stop()
@@ -36,6 +37,7 @@ extension Simulation {
 
     /// The machine sleeps: nothing that was under way arrives, most peers forget us.
     private func sleep(_ length: Interval) {
+        world.settle()
         let from = world.now
         epoch += 1
         slept = slept + length
@@ -47,7 +49,7 @@ extension Simulation {
         world.changeNetwork()
     }
 
-    private func sortedConnections() -> [ConnectionID] { world.connections.keys.sorted { $0.raw < $1.raw } }
+    func sortedConnections() -> [ConnectionID] { world.connections.keys.sorted { $0.raw < $1.raw } }
 
     private func loseConnections(
         of upstream: Int?, _ failure: TransportFailure, where matches: (OpenConnection) -> Bool

@@ -15,6 +15,9 @@ public final class Simulation {
         case reply(OutQuery, Bending)
         case lose(ConnectionID, TransportFailure)
         case connect(ConnectionID)
+        /// The kernel sends a segment again, and the next time after so long.
+        case connectAgain(ConnectionID, Interval)
+        case sendAgain(OutQuery, Interval)
         case failSend(OutQuery, TransportFailure)
         case failRequest(OutQuery, RequestFailure)
         case capacity(ConnectionID, Int)
@@ -45,6 +48,8 @@ public final class Simulation {
     /// How long the machine has slept so far: events count waking time.
     var slept = Interval.zero
     var epoch = 0
+    /// Something else happened at this wakeup before.
+    var isShared = false
     var hasOutage = false
     var isFair = false
     var isStopped = false
@@ -63,6 +68,7 @@ public final class Simulation {
     var askedCount = 0
     var firstRecovery: Instant?
     private var found: [String] = []
+    private var told = 0
     /// Lines that tell what happens; nil = nobody wants to know.
     public var log: ((String) -> Void)?
 
@@ -82,7 +88,7 @@ public final class Simulation {
         toldErrors = [UInt32](repeating: 0, count: plan.questions.count)
         given = [Int](repeating: -1, count: plan.questions.count * 4)
         ledger = SendLedger(
-            questions: plan.questions.count, upstreams: plan.settings.upstreams.count,
+            questions: plan.questions.count * 4, upstreams: plan.settings.upstreams.count,
             life: plan.settings.queryDeadline, joins: plan.settings.coalesce)
         issues.reserveCapacity(1_024)
         for (number, question) in plan.questions.enumerated() {
@@ -136,8 +142,10 @@ public final class Simulation {
         }
         world.batch {
             var count = 0
+            defer { isShared = false }
             while count < 8, let at = queue.next, at - first <= .milliseconds(1) {
                 world.setClock(at + slept)
+                isShared = count > 0
                 if let event = queue.take() { perform(event) }
                 count += 1
             }
@@ -171,17 +179,22 @@ public final class Simulation {
         case .connect(let id):
             tell("\(id) connected")
             connected(id)
+        case .connectAgain(let id, let next): decideConnect(id, again: next)
+        case .sendAgain(let query, let next):
+            if let open = world.connections[query.connection] { meet(query, open, again: next) }
         case .failSend(let query, let failure):
             guard let attempt = query.attempt else { return }
             tell("#\(query.number) not sent: \(failure)")
-            if let number = number(of: query) { ledger.noteUndone(number, query) }
+            if let key = ledgerKey(query) { ledger.noteUndone(key, query) }
             world.failSend(attempt, failure)
         case .failRequest(let query, let failure):
             tell("#\(query.number) request failed: \(failure)")
-            if failure == .refused, let number = number(of: query) { ledger.noteUndone(number, query) }
-            query.isAnswered = true
+            if failure == .refused, let key = ledgerKey(query) { ledger.noteUndone(key, query) }
+            query.answeredAt = world.now
             world.failRequest(query, failure)
-        case .capacity(let id, let streams): world.setCapacity(streams, of: id)
+        case .capacity(let id, let streams):
+            tell("\(id) takes \(streams) requests at once")
+            world.setCapacity(streams, of: id)
         case .retire(let id):
             tell("\(id) takes no more requests")
             world.retire(id)
@@ -192,7 +205,11 @@ public final class Simulation {
 
     /// Looks at what the engine did: queries undone, clients answered, queries and streams that need a fate.
     private func notice() {
-        for query in world.undone { if let number = number(of: query) { ledger.noteUndone(number, query) } }
+        while told < world.problems.count {
+            tell("PROBLEM: \(world.problems[told])")
+            told += 1
+        }
+        for query in world.undone { if let key = ledgerKey(query) { ledger.noteUndone(key, query) } }
         world.undone.removeAll(keepingCapacity: true)
         while looked < world.answered.count {
             look(at: world.answered[looked])
@@ -212,6 +229,17 @@ public final class Simulation {
     func number(of query: OutQuery) -> Int? {
         guard let question = query.message.questions.first else { return nil }
         return questionNumbers[question.name.folded.wire + [UInt8(truncatingIfNeeded: question.type)]]
+    }
+
+    /// Where the ledger counts a query; nil where that cannot be told: without an OPT nobody knows whether DO was meant.
+    func ledgerKey(_ query: OutQuery) -> Int? {
+        guard let opt = query.message.opt, let number = number(of: query) else { return nil }
+        return Simulation.key(number, dnssecOK: opt.dnssecOK, checkingDisabled: query.message.flags & 0x0010 != 0)
+    }
+
+    /// What the cache and the coalescer tell apart.
+    static func key(_ question: Int, dnssecOK: Bool, checkingDisabled: Bool) -> Int {
+        question * 4 + (dnssecOK ? 2 : 0) + (checkingDisabled ? 1 : 0)
     }
 
     // MARK: Words

@@ -209,11 +209,11 @@ struct SimulationPlan {
             happenings.append((fair, .servers(upstream: upstream, [SimulationSettings.endpoint(upstream, 0)])))
         }
         happenings.append((fair, .fairWeather))
-        for index in 0..<14 {
+        for index in 0..<18 {
             let labels = ["fresh\(index)", "zone\(index % 3)", "example"]
             questions.append(SimulatedQuestion(name: SimulationPlan.wire(labels), type: 1, group: 0, isWell: true))
-            // Two seconds of asking, then some when it must have got over all.
-            let after: Interval = .milliseconds(Int64(index < 8 ? 10 + 250 * index : 6_000 + 300 * (index - 8)))
+            // Three seconds of asking, then some when it must have got over all.
+            let after: Interval = .milliseconds(Int64(index < 12 ? 10 + 250 * index : 6_000 + 300 * (index - 12)))
             asks.append(PlannedAsk(at: fair + after, question: questions.count - 1, kind: .question, isRecovery: true))
         }
     }

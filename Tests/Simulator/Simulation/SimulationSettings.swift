@@ -4,6 +4,9 @@ import ForwarderCore
 
 /// Draws settings.
 enum SimulationSettings {
+    /// More than any run needs.
+    static let amplePlaces = 512
+
     static func draw(_ chance: inout SplitMix) -> EngineSettings {
         let count = 1 + Int(chance.below(4))
         let upstreams = (0..<count).map { upstream($0, &chance) }
@@ -14,8 +17,8 @@ enum SimulationSettings {
         ]
         settings.deny = [NetworkBlock(address: NetworkAddress(ipv4: 0x0a63_0000), prefixLength: 16)]
         settings.queryDeadline = .milliseconds(chance.chance(70) ? 4_000 : 1_500 + chance.below(5_000))
-        settings.maxInflight = chance.chance(85) ? 512 : 4 + Int(chance.below(40))
-        settings.maxInflightPerClient = chance.chance(85) ? 512 : 2 + Int(chance.below(20))
+        settings.maxInflight = chance.chance(85) ? amplePlaces : 4 + Int(chance.below(40))
+        settings.maxInflightPerClient = chance.chance(85) ? amplePlaces : 2 + Int(chance.below(20))
         settings.overload = chance.chance(80) ? .serverFailure : .drop
         settings.coalesce = chance.chance(85)
         settings.cookies = chance.chance(60)

@@ -15,8 +15,8 @@ final class OutQuery {
     let sentAt: Instant
     /// A scenario has looked at it, or a range has answered it.
     var isSeen = false
-    /// The peer has done with it; its id rests.
-    var isAnswered = false
+    /// When the peer had done with it.
+    var answeredAt: Instant?
     /// It was answered, lost, or went down with its connection.
     var isOver = false
 

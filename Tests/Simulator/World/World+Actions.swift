@@ -40,6 +40,8 @@ extension World {
         events += out.events
         out.removeAll()
         lostInBatch.removeAll(keepingCapacity: true)
+        for change in announced { change() }
+        announced.removeAll(keepingCapacity: true)
     }
 
     /// What ends with a connection.
@@ -47,7 +49,8 @@ extension World {
         openCounts[open.upstream] -= 1
         for query in open.queries.values {
             query.isOver = true
-            if open.transport.isStream && !query.isAnswered { undone.append(query) }
+            // A stream that ends because of an answer did not answer.
+            if open.transport.isStream, query.answeredAt.map({ $0 == now }) ?? true { undone.append(query) }
         }
         for query in open.requests.values {
             query.isOver = true
@@ -126,7 +129,7 @@ extension World {
         if query.message.id != 0 { report("a request with an id: \(query.summary)") }
         if open.isRetiring { report("a request on a connection that takes no more: \(query.summary)") }
         if open.requests.count >= open.capacity {
-            report("\(open.requests.count + 1) requests at once on a connection that takes \(open.capacity)")
+            report("\(open.requests.count + 1) requests at once on \(id), which takes \(open.capacity)")
         }
         open.requests[attempt] = query
         outQueries.append(query)

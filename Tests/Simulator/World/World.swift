@@ -47,6 +47,8 @@ final class World {
     var toFail: [(ConnectionID, TransportFailure)] = []
     /// Lost since the engine's actions were last performed: what it still wants done with them is in vain.
     var lostInBatch: [ConnectionID] = []
+    /// What peers said of their limits in this wakeup.
+    var announced: [() -> Void] = []
     private var isBatch = false
 
     init(settings: EngineSettings, seed: UInt64 = 1, worker: Int = 0, workers: Int = 1) {
@@ -70,6 +72,14 @@ final class World {
         happenings()
         isBatch = false
         wake()
+    }
+
+    /// Ends the wakeup before its time.
+    func settle() {
+        let wasBatch = isBatch
+        isBatch = false
+        wake()
+        isBatch = wasBatch
     }
 
     @discardableResult
@@ -110,7 +120,8 @@ final class World {
     /// SETTINGS_MAX_CONCURRENT_STREAMS.
     func setCapacity(_ streams: Int, of id: ConnectionID) {
         guard let connection = connections[id], !connection.isConnecting else { return }
-        connection.capacity = streams
+        // What the engine wanted before it heard of this is still performed.
+        announced.append { connection.capacity = streams }
         engine.connectionCapacity(id, streams: streams, now: now, into: &out)
         wake()
     }
@@ -118,7 +129,7 @@ final class World {
     /// GOAWAY.
     func retire(_ id: ConnectionID) {
         guard let connection = connections[id], !connection.isConnecting else { return }
-        connection.isRetiring = true
+        announced.append { connection.isRetiring = true }
         engine.connectionRetiring(id, now: now, into: &out)
         wake()
     }
@@ -158,7 +169,8 @@ final class World {
 
     /// The machine's own servers changed.
     func setServers(_ servers: [Endpoint], of upstream: Int) {
-        endpoints[upstream] = servers
+        endpoints[upstream] += servers
+        announced.append { [unowned self] in endpoints[upstream] = servers }
         engine.setServers(servers, of: upstream, now: now, into: &out)
         wake()
     }
