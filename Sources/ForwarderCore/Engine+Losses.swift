@@ -18,8 +18,8 @@ extension Engine {
         guard connections.isOpen(connection) else { return }
         let slot = Int(connection.slot)
         let lost = connections.slots[slot]
-        // A closing peer is the ordinary end of an idle stream, and a change of the network has its own line; everything
-        // else is worth one.
+        // A closing peer is the ordinary end of an idle stream, and a change of the network has its own line;
+        // everything else is worth one.
         let isQuietEnd = failure == .closedByPeer && lost.inFlight == 0 || failure == .addressGone
         if !isQuietEnd {
             out.events.append(.failed(upstream: lost.upstream, network: lost.network, failure: failure))

@@ -16,7 +16,7 @@ extension Engine {
     /// Replies to queries older than this are paced.
     static let pacedAfter = Interval.milliseconds(200)
 
-    /// Whether this client has had its portion for now.
+    /// Whether this client has had its portion of this moment.
     mutating func isPaced(_ waiter: Waiter, _ now: Instant) -> Bool {
         guard !waiter.query.client.isStream, waiter.query.cookie?.isValid != true,
             !waiter.query.client.endpoint.address.isLoopback
