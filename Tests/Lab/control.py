@@ -3,8 +3,8 @@
 Commands: counters, reset, set (with "options"), options, asked (with "name" and "type"), stop, start, restart,
 black_hole, come_back, drop_connections, forget_tickets, quit. `stop` closes all DNS sockets, so that UDP gets ICMP and
 TCP a refusal (connections end by reset, or in order with "reset": false); `start` binds the same ports again; `restart`
-is both at once. `black_hole` is silence on all transports: streams are accepted and say nothing or, with "deaf", are not
-accepted either; after `come_back` new connections are served, while those of before stay silent.
+is both at once. `black_hole` is silence on all transports: streams are accepted and say nothing or, with "deaf", are
+not accepted either; after `come_back` new connections are served, while those of before stay silent.
 """
 
 import json
