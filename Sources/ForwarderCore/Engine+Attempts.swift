@@ -32,7 +32,12 @@ extension Engine {
         let network = attempts.slots[Int(attempt)].network
         var decision = decide(attempt, now)
         if network == .udp, decision.takesPlace, isStreamsTurn(upstream, now) { return false }
-        if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) { decision = decide(attempt, now) }
+        let id = attempts.id(attempt)
+        if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) {
+            // What was given up for it may have ended its query, and it.
+            guard attempts.find(id) != nil, attempts.slots[Int(attempt)].state == .waiting else { return true }
+            decision = decide(attempt, now)
+        }
         switch decision {
         case .use(let slot), .queueOn(let slot):
             return place(attempt, slot, now: now, into: &out)

@@ -101,8 +101,9 @@ extension Engine {
 
     // MARK: - Probes
 
-    /// Sets the upstream's timer to its next probe.
+    /// Sets the upstream's timer to its next probe, of health or for a loop.
     mutating func scheduleProbe(_ upstream: Int) {
+        if let due = pools[upstream].loopProbeAt, settings.detectsLoops { wakeUpstream(upstream, at: due) }
         let due = pools[upstream].health.probeDue(
             heardAt: pools[upstream].answeredAt, probedAt: pools[upstream].probedAt)
         if let due { wakeUpstream(upstream, at: due) }

@@ -66,6 +66,7 @@ extension Engine {
         if failure == .addressGone { return }
         if failure == .networkUnreachable {
             pools[upstream].health.noteUnreachable(now)
+            pools[upstream].prewarmBlockedUntil = now + Engine.prewarmPause
         } else if failure.fault == .local {
             if failure == .noDescriptors || failure == .noPorts {
                 // It never was: these come only of opening.

@@ -28,8 +28,8 @@ class Kept:
 
     def start(self, **keywords):
         environment = {"STATE_DIRECTORY": str(self.directory), **keywords.pop("environment", {})}
-        keywords.setdefault("cache", {"persist": True})
-        return self.build.daemon([self.url], environment=environment, **keywords)
+        cache = {"persist": True, **keywords.pop("cache", {})}
+        return self.build.daemon([self.url], environment=environment, cache=cache, **keywords)
 
     def fill_and_stop(self, *names):
         daemon = self.start()
@@ -149,24 +149,6 @@ def test_full_disk(kept):
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.process.wait(5) == 0
     assert "No space left on device" in daemon.log()
-
-
-def test_group_with_other_servers(kept, build):
-    """Answers of one upstream are not those of another in a group of the same name."""
-    kept.fill_and_stop("a.count.lab.example")
-    other = build.lab()
-    kept.url = other.url
-    daemon = kept.start()
-    assert daemon.wait_for_log("1 of groups that are not configured")
-    assert ask(daemon, "a.count.lab.example").rcode() == 0
-    assert other.asked("a.count.lab.example") == 1
-
-
-def test_switched_off(kept):
-    daemon = kept.start(cache={"persist": False})
-    assert ask(daemon, "a.lab.example").rcode() == 0
-    assert daemon.stop() == 0
-    assert os.listdir(kept.directory) == [] and "snapshot" not in daemon.log()
 
 
 def test_first_of_several_directories(kept, tmp_path):

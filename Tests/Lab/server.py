@@ -77,6 +77,7 @@ class Server:
         is_swallowed = self.hole or channel is not None and channel.dead
         if probe:
             counters.probe(probe)
+            counters.keepalive(query)
         elif is_swallowed:
             counters.swallowed += 1
         if is_swallowed:

@@ -70,6 +70,10 @@ ALL = [
         rate=500, flood=80,
         events=lambda labs: [(2, lambda: [lab.set(fail_zone=FLOOD_ZONE) for lab in labs])]),
     Scenario(
+        "all-names-fail", "one of two fails every name",
+        "UDP, two upstreams; from second 2 on the first one answers SERVFAIL to everything.",
+        events=lambda labs: [(2, lambda: labs[0].set(rcode=2))]),
+    Scenario(
         "stuck-tls", "connections of the only one go dead, DoT",
         "One upstream over DoT; at second 2 all its connections fall silent for ever without an end, new ones work.",
         labs=1, transport="tls", seconds=12.0,

@@ -20,6 +20,8 @@ public struct PackedAnswer: Sendable {
     public var lifetime: UInt32 = 0
     /// Whether the denied name is the question's own: an NXDOMAIN without a CNAME before it (RFC 2308 2.1, RFC 8020).
     public var deniesQuestion = false
+    /// An error that is meant, by DNSSEC or by policy: what was known before must not be given in its place.
+    public var isDeliberate = false
 }
 
 /// The fixed part of a block: twelve 16-bit words in the machine's byte order.

@@ -120,6 +120,7 @@ struct MessageCache: ~Copyable {
         switch answer.kind {
         case .failure:
             kind = .failure
+            if answer.isDeliberate { forgetEnded(key, name: name, now: now) }
             guard let backedOff = failureLifetime(lifetime, key, name: name, now: now, pardon) else { return }
             lifetime = backedOff
         case .nameError:

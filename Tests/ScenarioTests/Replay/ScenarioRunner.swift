@@ -11,6 +11,8 @@ final class ScenarioRunner {
     let world: World
     var names: [String: OutQuery] = [:]
     var lastQuery: OutQuery?
+    /// The COOKIE option of the answer looked at last: `COOKIE:last` shows it again.
+    var lastCookie: [UInt8]?
     /// How many answers were looked at, from the front of `world.answered`.
     var unchecked: [ClientExchange] = []
     private var seenAnswers = 0
@@ -39,7 +41,9 @@ final class ScenarioRunner {
     private func perform(_ step: Step) throws {
         switch step.verb {
         case "NOTHING": break
-        case "QUERY": try ask(step)
+        case "QUERY":
+            let times = step.value("TIMES").flatMap { Int($0) } ?? 1
+            for _ in 0..<times { try ask(step) }
         case "REPLY": try reply(step)
         case "TIMEOUT":
             if let query = step.has("TO") ? try query(step) : lastQuery { query.isOver = true }
@@ -126,7 +130,9 @@ final class ScenarioRunner {
             var message = entry.message
             message.id = step.value("ID").flatMap { UInt16($0) } ?? nextPort &* 7
             if let cookie = entry.cookie {
-                message.opt?.options.append((10, try TestRecord.octets(hex: cookie)))
+                let value = cookie == "last" ? lastCookie : try TestRecord.octets(hex: cookie)
+                guard let value else { throw step.failure("the answer looked at last has no cookie") }
+                message.opt?.options.append((10, value))
             }
             bytes = message.encoded()
         }

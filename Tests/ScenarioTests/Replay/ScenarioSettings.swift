@@ -8,10 +8,12 @@ import ForwarderCore
 
 /// Settings of a scenario, gathered key by key.
 struct ScenarioSettings {
-    private(set) var pool = PoolSettings()
-    private(set) var group = GroupSettings(name: "default", members: [])
-    private(set) var base = EngineSettings(upstreams: [], groups: [])
+    var pool = PoolSettings()
+    var group = GroupSettings(name: "default", members: [])
+    var base = EngineSettings(upstreams: [], groups: [])
     private var addresses: [(address: String, transport: UpstreamTransport)] = []
+    /// What ScenarioSettings+Answers reads of `group`, `fallback` and `route` lines.
+    var routing = ScenarioRouting()
     /// Streams connect by themselves at once.
     private(set) var connectsAtOnce = true
 
@@ -37,9 +39,7 @@ struct ScenarioSettings {
             upstream.pool = pool
             settings.upstreams.append(upstream)
         }
-        var whole = group
-        whole.members = Array(settings.upstreams.indices)
-        settings.groups = [whole]
+        try routing.apply(to: &settings, whole: group)
         return settings
     }
 
@@ -54,6 +54,7 @@ struct ScenarioSettings {
         if try setPool(name, value) { return }
         if try setGroup(name, value, values) { return }
         if try setServer(name, value, values) { return }
+        if try setAnswers(name, value, values) { return }
         throw TestFormatError("unknown setting \(name)")
     }
 
@@ -123,17 +124,17 @@ struct ScenarioSettings {
         return true
     }
 
-    private func number(_ text: String) throws -> Int {
+    func number(_ text: String) throws -> Int {
         guard let value = Int(text), value >= 0 else { throw TestFormatError("not a number: \(text)") }
         return value
     }
 
-    private func flag(_ text: String) throws -> Bool {
+    func flag(_ text: String) throws -> Bool {
         guard text == "yes" || text == "no" else { throw TestFormatError("yes or no, not \(text)") }
         return text == "yes"
     }
 
-    private func block(_ text: String) throws -> NetworkBlock {
+    func block(_ text: String) throws -> NetworkBlock {
         let parts = text.split(separator: "/").map(String.init)
         guard parts.count == 2 else { throw TestFormatError("not a CIDR block: \(text)") }
         return NetworkBlock(address: try TestAddress.address(parts[0]), prefixLength: try number(parts[1]))
