@@ -17,6 +17,16 @@ OUTAGE = float(os.environ.get("FLEETWING_OUTAGE", "10"))
 NEAR = 10  # milliseconds from the daemon to a lab upstream
 
 
+@pytest.fixture
+def shipped(build):
+    """A stack with probes, hedges and stale answers as they are by default: other black-box tests switch them off, since
+    they count queries."""
+    def make(strategy="ordered", hedge="auto", **keywords):
+        return build(group={"strategy": strategy, "hedge": hedge}, health={"mode": "lazy"},
+                     cache={"stale": "1d", "prefetch": "10%"}, **keywords)
+    return make
+
+
 def told(record):
     """What an assertion shows of a load."""
     worst = sorted(record.queries, key=lambda query: -query.patience)[:5]
@@ -28,9 +38,9 @@ def told(record):
 
 @pytest.mark.parametrize("strategy,transport,deaf", [
     ("ordered", "udp", False), ("fastest", "udp", False), ("ordered", "tcp", False), ("fastest", "tls", True)])
-def test_first_of_three_black_holed(build, strategy, transport, deaf):
+def test_first_of_three_black_holed(shipped, strategy, transport, deaf):
     """Nobody fails; the median stays within 1.3 of the healthy one, and after a second the slowest 1 % below 500 ms."""
-    stack = build(labs=3, lab={"delay": NEAR}, transport=transport, group={"strategy": strategy})
+    stack = shipped(labs=3, lab={"delay": NEAR}, transport=transport, strategy=strategy)
     record = SteadyLoad(stack.port, rate=200, events=[(3, lambda: stack.lab.black_hole(deaf))]).run(7)
     began = record.events[3]
     healthy, dark = record.between(0.5, began - 0.2), record.between(began)
@@ -46,10 +56,10 @@ def test_first_of_three_black_holed(build, strategy, transport, deaf):
 # MARK: all are silent, then back
 
 @pytest.mark.parametrize("transport,deaf", [("udp", False), ("tcp", False), ("tls", True)])
-def test_all_black_holed_then_back(build, transport, deaf):
+def test_all_black_holed_then_back(shipped, transport, deaf):
     """Dark for a while: every client is told so in time. Back: the first answer within 2 s, then no failure, also for
     a name that failed in the dark."""
-    stack = build(labs=3, lab={"delay": NEAR}, transport=transport)
+    stack = shipped(labs=3, lab={"delay": NEAR}, transport=transport)
     back = 1 + OUTAGE
     again = []
 
@@ -76,9 +86,9 @@ def test_all_black_holed_then_back(build, transport, deaf):
 
 @pytest.mark.parametrize("transport,reset", [
     ("udp", True), ("tcp", True), ("tls", True), ("tls", False), ("https", True)])
-def test_restart_beside_another(build, transport, reset):
+def test_restart_beside_another(shipped, transport, reset):
     """The preferred of two goes away twice: no client sees a failure, and between it is used again within 2 s."""
-    stack = build(labs=2, lab={"delay": 2 * NEAR}, transport=transport)
+    stack = shipped(labs=2, lab={"delay": 2 * NEAR}, transport=transport)
     counts = []
     record = SteadyLoad(stack.port, rate=300, events=[
         (1, lambda: stack.lab.stop_listening(reset)), (2, lambda: counts.append(stack.lab.counters()["queries"])),
@@ -90,10 +100,10 @@ def test_restart_beside_another(build, transport, reset):
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_restart_of_the_only_one(build, transport):
+def test_restart_of_the_only_one(shipped, transport):
     """Connections that are reset cost nobody an answer where the upstream listens again at once. A second without it
     may cost answers, but not a moment longer than it lasts."""
-    stack = build(lab={"delay": 2 * NEAR}, transport=transport)
+    stack = shipped(lab={"delay": 2 * NEAR}, transport=transport)
 
     record = SteadyLoad(stack.port, rate=200, events=[
         (1, stack.lab.restart), (2.5, stack.lab.stop_listening), (3.5, stack.lab.start_listening)]).run(7)
@@ -106,9 +116,9 @@ def test_restart_of_the_only_one(build, transport):
     assert all(query.rcode is not None for query in record.queries), told(record)
 
 
-def test_a_client_that_asks_again_gets_its_answer(build):
+def test_a_client_that_asks_again_gets_its_answer(shipped):
     """Two seconds without any upstream: stub resolvers, which ask again after five seconds, all get their answer."""
-    stack = build(lab={"delay": NEAR})
+    stack = shipped(lab={"delay": NEAR})
     record = SteadyLoad(stack.port, rate=50, retry=True, events=[
         (1, lambda: stack.lab.black_hole()), (3, lambda: stack.lab.come_back())]).run(5)
     silent = [query for query in record.queries if query.rcode is None]
@@ -119,10 +129,10 @@ def test_a_client_that_asks_again_gets_its_answer(build):
 # MARK: names that fail
 
 @pytest.mark.parametrize("labs", [1, 2])
-def test_failing_zone_leaves_the_upstream_healthy(build, labs):
+def test_failing_zone_leaves_the_upstream_healthy(shipped, labs):
     """Three of four queries are for a zone that everybody fails: the others are answered, by the preferred upstream."""
     zone = "broken.lab.example"
-    stack = build(lab=[{"delay": NEAR, "fail_zone": zone} for _ in range(labs)])
+    stack = shipped(lab=[{"delay": NEAR, "fail_zone": zone} for _ in range(labs)])
     record = SteadyLoad(stack.port, rate=400, name=lambda number: (
         f"o{number}.lab.example" if number % 4 == 0 else f"f{number}.{zone}")).run(4)
     ordinary = record.only(lambda name: not name.endswith(zone))
@@ -137,10 +147,10 @@ def test_failing_zone_leaves_the_upstream_healthy(build, labs):
     assert sum(c["arrived"] for c in counters) <= 1.1 * (len(ordinary.queries) + labs * len(broken.queries))
 
 
-def test_zone_that_fails_at_one_member(build):
+def test_zone_that_fails_at_one_member(shipped):
     """A zone that only the preferred upstream cannot resolve is answered by the other one; all else stays with it."""
     zone = "broken.lab.example"
-    stack = build(lab=[{"delay": NEAR, "fail_zone": zone}, {"delay": NEAR}])
+    stack = shipped(lab=[{"delay": NEAR, "fail_zone": zone}, {"delay": NEAR}])
     record = SteadyLoad(stack.port, rate=200, name=lambda number: (
         f"o{number}.lab.example" if number % 2 == 0 else f"f{number}.{zone}")).run(4)
     assert not record.failed, told(record)
@@ -149,9 +159,9 @@ def test_zone_that_fails_at_one_member(build):
     assert second["queries"] <= 0.55 * len(record.queries)
 
 
-def test_member_that_fails_every_name(build):
+def test_member_that_fails_every_name(shipped):
     """The preferred upstream says SERVFAIL to everything, as one that lost its own way out does: the other answers."""
-    stack = build(lab=[{"delay": NEAR}, {"delay": NEAR}])
+    stack = shipped(lab=[{"delay": NEAR}, {"delay": NEAR}])
     record = SteadyLoad(stack.port, rate=200, events=[(1, lambda: stack.lab.set(rcode=2))]).run(4)
     assert not record.failed, told(record)
 
@@ -159,13 +169,13 @@ def test_member_that_fails_every_name(build):
 # MARK: hedging
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_hedging_cuts_the_tail(build, transport):
+def test_hedging_cuts_the_tail(shipped, transport):
     """One member of two answers 5 % of its queries after 200 ms: the slowest 1 % get at least three times faster, for
     at most a tenth more queries."""
     found = {}
     for hedge in ("off", "auto"):
         options = [{"delay": NEAR}, {"delay": NEAR, "slow_share": 5.0, "slow_delay": 200}]
-        stack = build(lab=options, transport=transport, group={"strategy": "round-robin", "hedge": hedge})
+        stack = shipped(lab=options, transport=transport, strategy="round-robin", hedge=hedge)
         record = SteadyLoad(stack.port, rate=200).run(8)
         assert not record.failed, told(record)
         found[hedge] = record.between(2), sum(lab.counters()["queries"] for lab in stack.labs)
@@ -178,10 +188,10 @@ def test_hedging_cuts_the_tail(build, transport):
 # MARK: streams that say nothing
 
 @pytest.mark.parametrize("transport", ["tcp", "tls", "https"])
-def test_dead_connections_of_the_only_upstream(build, transport):
+def test_dead_connections_of_the_only_upstream(shipped, transport):
     """All connections fall silent without an end, as behind a router that lost its state, and new ones work: noticed
     within 3 s, and nobody gets less than an answer."""
-    stack = build(lab={"delay": NEAR}, transport=transport)
+    stack = shipped(lab={"delay": NEAR}, transport=transport)
     record = SteadyLoad(stack.port, rate=100, events=[
         (1, lambda: (stack.lab.black_hole(), stack.lab.come_back()))]).run(5)
     began = record.events[1]
@@ -191,9 +201,9 @@ def test_dead_connections_of_the_only_upstream(build, transport):
     assert not record.between(began + 3).failed and record.between(began + 3).percentile(99) < 0.5, told(record)
 
 
-def test_the_load_itself_is_punctual(build):
+def test_the_load_itself_is_punctual(shipped):
     """The instrument: without failures it sees none, and it sends when it should."""
-    stack = build(lab={"delay": NEAR})
+    stack = shipped(lab={"delay": NEAR})
     begin = time.monotonic()
     record = SteadyLoad(stack.port, rate=1000, sockets=100).run(3)
     assert not record.failed and time.monotonic() - begin < 5, told(record)
