@@ -19,7 +19,7 @@ NEAR = 10  # milliseconds from the daemon to a lab upstream
 
 @pytest.fixture
 def shipped(build):
-    """A stack with probes, hedges and stale answers as they are by default: other black-box tests switch them off, since
+    """Stacks with probes, hedges and stale answers as they are by default: other black-box tests switch them off, since
     they count queries."""
     def make(strategy="ordered", hedge="auto", **keywords):
         return build(group={"strategy": strategy, "hedge": hedge}, health={"mode": "lazy"},
