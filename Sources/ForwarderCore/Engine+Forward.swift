@@ -28,7 +28,8 @@ extension Engine {
         }
         if waiters.count >= waiters.limit { dropImpatient(now: now, into: &out) }
         guard waiters.count < waiters.limit else { return shed(question, query, into: &out) }
-        if let joined {
+        // Looked up again: what could be joined may be what was just dropped.
+        if let joined = caches ? joinable(question) : nil {
             counters.coalesced += 1
             return join(joined, query, clientKey, hasStale: hasStale, now: now)
         }
