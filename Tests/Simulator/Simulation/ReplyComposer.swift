@@ -66,7 +66,9 @@ enum ReplyComposer {
             // The root's SOA: two names, five numbers, MINIMUM above the TTL so that the TTL decides.
             begin([0], 6, question.ttl, 27)
             bytes += [2, 110, 115, 0, 1, 97, 0]
-            bytes += (bending.isPoisoned ? Simulation.poison(1) : question.token(stamp)) + [UInt8](repeating: 0, count: 12) + [0, 0, 255, 255]
+            bytes +=
+                (bending.isPoisoned ? Simulation.poison(1) : question.token(stamp)) + [UInt8](repeating: 0, count: 12)
+                + [0, 0, 255, 255]
             return
         }
         var owner: [UInt8] = [0xc0, 12]

@@ -1,8 +1,8 @@
 // A question of the simulation, and what is true of it: that follows from its name, its type and its group alone.
 //
 // Every address and every SOA serial that an upstream tells carries half a hash of the question and half a stamp, a
-// running number. So each answer that a client gets can be traced to the very message that it came from, and a wrong, an
-// outdated or a mixed-up answer cannot pass for a right one.
+// running number. So each answer that a client gets can be traced to the very message that it came from, and a wrong,
+// an outdated or a mixed-up answer cannot pass for a right one.
 
 import ForwarderCore
 
@@ -58,7 +58,9 @@ struct SimulatedQuestion {
     var rcode: UInt16 { kind == .nameError ? 3 : 0 }
 
     /// The four octets that an answer with this stamp carries.
-    func token(_ stamp: UInt16) -> [UInt8] { [UInt8(mark >> 8), UInt8(mark & 255), UInt8(stamp >> 8), UInt8(stamp & 255)] }
+    func token(_ stamp: UInt16) -> [UInt8] {
+        [UInt8(mark >> 8), UInt8(mark & 255), UInt8(stamp >> 8), UInt8(stamp & 255)]
+    }
 
     /// The data of its record.
     func record(_ stamp: UInt16) -> [UInt8] {
@@ -85,5 +87,7 @@ struct SimulatedQuestion {
         return (UInt16(serial[0]) << 8 | UInt16(serial[1]), UInt16(serial[2]) << 8 | UInt16(serial[3]))
     }
 
-    func isAtOrBelow(_ other: [UInt8]) -> Bool { name.count >= other.count && name.suffix(other.count).elementsEqual(other) }
+    func isAtOrBelow(_ other: [UInt8]) -> Bool {
+        name.count >= other.count && name.suffix(other.count).elementsEqual(other)
+    }
 }

@@ -28,7 +28,8 @@ extension Simulation {
             path: isStream ? .stream(slot: UInt32(port), generation: 1) : .datagram(listener: 0, local: nil))
         tell("client \(port) asks \(ask.kind == .question ? "" : "(\(ask.kind)) ")\(Simulation.words(message))")
         askedCount += 1
-        if ask.kind == .question { 
+        // Without RD, too, a client may set off a refresh.
+        if ask.kind == .question || ask.kind == .noRecursion {
             ledger.noteAsked(key(ask.question, message), isAlone: !isShared, now: world.now)
         }
         world.ask(octets, from: client).expectsSilence = ask.kind == .short || ask.kind == .response
@@ -49,7 +50,8 @@ extension Simulation {
         case .status: message.flags |= 0x1000
         case .twoQuestions: message.questions.append(message.questions[0])
         case .any: message.questions[0].type = 255
-        case .localhost: message.questions[0] = TestQuestion(name: TestName(wire: [9] + "localhost".utf8 + [0]), type: 1)
+        case .localhost:
+            message.questions[0] = TestQuestion(name: TestName(wire: [9] + "localhost".utf8 + [0]), type: 1)
         case .transfer: message.questions[0].type = 252
         case .version:
             message.opt = TestOPT()
@@ -65,10 +67,13 @@ extension Simulation {
         let port = exchange.client.endpoint.port
         let ask = plan.asks[Int(port) - Simulation.firstPort]
         guard let at = exchange.answeredAt, let message = exchange.answer else { return }
-        if ask.kind == .question, let asked = exchange.asked { ledger.noteAnswered(key(ask.question, asked)) }
-        tell("client \(port) is told \(TestType.rcodeName(message.rcode)) after \((at - exchange.sentAt).inMilliseconds) ms")
+        if ask.kind == .question || ask.kind == .noRecursion, let asked = exchange.asked {
+            ledger.noteAnswered(key(ask.question, asked))
+        }
+        let waited = (at - exchange.sentAt).inMilliseconds
+        tell("client \(port) is told \(TestType.rcodeName(message.rcode)) after \(waited) ms")
         var due = exchange.sentAt + plan.settings.queryDeadline
-        if due >= lastSleep.from && due < lastSleep.to { due = lastSleep.to }
+        for sleep in sleeps where due >= sleep.from && due < sleep.to { due = sleep.to }
         if at > due + Simulation.lateness {
             report("client \(port) waited \((at - exchange.sentAt).inMilliseconds) ms")
         }
@@ -102,6 +107,9 @@ extension Simulation {
         }
         // A denial of a name holds for its other types and for names below it; its own query may have been any.
         let isOwn = issues[origin.stamp].question == ask.question
+        if isOwn, let key = issues[origin.stamp].key, let asked = exchange.asked, key != self.key(ask.question, asked) {
+            report("client \(port) got what was asked with another DO or CD: \(message.summary)")
+        }
         checkAge(message, at, origin, isOwn ? exchange.asked.map { key(ask.question, $0) } : nil, port)
     }
 
@@ -151,7 +159,9 @@ extension Simulation {
             return
         }
         // Rounding may end an answer a second early.
-        guard left <= 1 else { return report("client \(port): \(ttl) s of an answer that has \(left) s: \(message.summary)") }
+        guard left <= 1 else {
+            return report("client \(port): \(ttl) s of an answer that has \(left) s: \(message.summary)")
+        }
         staleAnswers += 1
         if left < -Int64(cache.stale) - 1 { report("client \(port): an answer that ended \(-left) s ago") }
         if ttl > cache.staleTTL { report("client \(port): a stale answer with a TTL of \(ttl) s") }

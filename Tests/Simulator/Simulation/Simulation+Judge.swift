@@ -48,11 +48,13 @@ extension Simulation {
     func checkConservation() {
         let counts = world.engine.statistics()
         let shed = plan.settings.overload == .drop ? 0 : counts.overloaded
-        let replied = counts.fromCache + counts.fromUpstream + counts.local + counts.refused + counts.failed
+        let replied =
+            counts.fromCache + counts.fromUpstream + counts.local + counts.refused + counts.failed
             + counts.stale + shed
         let dropped = counts.dropped.reduce(0, +)
         if counts.queries != replied + dropped + UInt64(counts.inFlight) {
-            report("\(counts.queries) queries, but \(replied) replies, \(dropped) dropped, \(counts.inFlight) in flight")
+            report(
+                "\(counts.queries) queries, but \(replied) replies, \(dropped) dropped, \(counts.inFlight) in flight")
         }
         if counts.queries != UInt64(askedCount) { report("\(askedCount) queries asked, \(counts.queries) counted") }
         if replied != UInt64(world.answered.count) {

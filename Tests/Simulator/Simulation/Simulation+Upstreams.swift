@@ -93,7 +93,8 @@ extension Simulation {
 
     /// Gives a query its fate.
     func decide(_ query: OutQuery) {
-        tell("#\(query.number) to upstream \(query.upstream) over \(query.network) \(query.connection): \(words(query))")
+        tell(
+            "#\(query.number) to upstream \(query.upstream) over \(query.network) \(query.connection): \(words(query))")
         if let key = ledgerKey(query), !ledger.noteSent(key, query), !mayShed {
             report("one question too often at one server: \(query.summary)")
         }
@@ -102,7 +103,7 @@ extension Simulation {
         meet(query, open, again: Simulation.retransmission)
     }
 
-    /// The peer gets the query, or not. A stream's segments are sent again by the kernel, after twice as long each time.
+    /// The peer gets the query, or not. A stream's segments are sent again by the kernel, twice as late each time.
     func meet(_ query: OutQuery, _ open: OpenConnection, again: Interval) {
         let isDatagram = query.transport == .udp
         if hasOutage {
@@ -168,7 +169,9 @@ extension Simulation {
             bending.rcode = 1
             return bending
         }
-        if trait.cookieLength > 0, trait.edns == .spoken, isDatagram, chance.chance(character.badCookie), query.message.opt != nil {
+        if trait.cookieLength > 0, trait.edns == .spoken, isDatagram, chance.chance(character.badCookie),
+            query.message.opt != nil
+        {
             bending.rcode = 23
             return bending
         }
@@ -198,7 +201,7 @@ extension Simulation {
         guard stamp < Int(UInt16.max) else { return report("more answers than there are stamps") }
         var life = question.ttl > bending.age ? question.ttl - bending.age : 0
         if let freshness = bending.freshness { life = min(life, freshness) }
-        issues.append(Issue(question: number ?? -1, at: world.now, life: life))
+        issues.append(Issue(question: number ?? -1, key: ledgerKey(query), at: world.now, life: life))
         if let number, let rcode = bending.rcode, rcode < 16 { toldErrors[number] |= 1 << UInt32(rcode) }
         let bytes = ReplyComposer.compose(to: query, question, stamp: UInt16(stamp), bending)
         tell("#\(query.number) answered\(words(bending)), stamp \(stamp)")

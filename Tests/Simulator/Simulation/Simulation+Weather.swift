@@ -42,7 +42,7 @@ extension Simulation {
         epoch += 1
         slept = slept + length
         for id in sortedConnections() where chance.chance(60) { world.connections[id]?.isForgotten = true }
-        lastSleep = (from, from + length)
+        sleeps.append((from, from + length))
         world.setClock(from + length)
         // Which of the two the runtime notices first is chance.
         if chance.chance(50) { world.jump(to: world.now) }
@@ -68,7 +68,8 @@ extension Simulation {
         let group = settings.groups.first
         tell(
             "strategy \(group?.strategy ?? .random), \(group?.attempts ?? 0) attempts, deadline "
-                + "\(settings.queryDeadline.inMilliseconds) ms, cache \(settings.cache.size), stale \(settings.cache.stale), "
+                + "\(settings.queryDeadline.inMilliseconds) ms, cache \(settings.cache.size), "
+                + "stale \(settings.cache.stale), "
                 + "hedge \(group?.hedge ?? .off), probes \(settings.health.mode), coalesce \(settings.coalesce), "
                 + "max_inflight \(settings.maxInflight), batches \(plan.batches)")
         for (index, upstream) in settings.upstreams.enumerated() {
@@ -79,8 +80,9 @@ extension Simulation {
         }
         for phase in plan.phases {
             let from = (phase.from - world.start).inMilliseconds
-            tell("\(from) to \((phase.to - world.start).inMilliseconds) ms upstream "
-                + "\(phase.upstream.map { "\($0)" } ?? "all"): \(phase.kind)")
+            tell(
+                "\(from) to \((phase.to - world.start).inMilliseconds) ms upstream "
+                    + "\(phase.upstream.map { "\($0)" } ?? "all"): \(phase.kind)")
         }
     }
 }

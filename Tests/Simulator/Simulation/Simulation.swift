@@ -32,6 +32,8 @@ public final class Simulation {
     /// An answer that an upstream gave.
     struct Issue {
         var question: Int
+        /// With DO and CD, where those are known.
+        var key: Int?
         var at: Instant
         /// Seconds that it may be kept.
         var life: UInt32
@@ -53,8 +55,8 @@ public final class Simulation {
     var hasOutage = false
     var isFair = false
     var isStopped = false
-    /// The last sleep, in the world's time.
-    var lastSleep: (from: Instant, to: Instant) = (World.beginning, World.beginning)
+    /// When the machine slept, in the world's time.
+    var sleeps: [(from: Instant, to: Instant)] = []
     var questionNumbers: [[UInt8]: Int] = [:]
     var issues: [Issue] = []
     /// RCODEs that upstreams answered a question with, as bits.
@@ -69,6 +71,7 @@ public final class Simulation {
     var firstRecovery: Instant?
     private var found: [String] = []
     private var told = 0
+    private var notices = 0
     /// Lines that tell what happens; nil = nobody wants to know.
     public var log: ((String) -> Void)?
 
@@ -115,7 +118,8 @@ public final class Simulation {
         while true {
             let before = world.now
             let event = queue.next.map { $0 + slept }
-            guard let target = [event, world.nextDeadline].compactMap({ $0 }).min(), target <= last + slept + rest else {
+            guard let target = [event, world.nextDeadline].compactMap({ $0 }).min(), target <= last + slept + rest
+            else {
                 break
             }
             if target == event { performNext() } else { world.jump(to: target) }
@@ -223,6 +227,8 @@ public final class Simulation {
         for id in world.probes { decideProbe(id) }
         world.probes.removeAll(keepingCapacity: true)
         world.events.removeAll(keepingCapacity: true)
+        notices += 1
+        if notices % 16 == 0 { checkConservation() }
     }
 
     /// The number of the question that a query asks; nil for questions of the engine's own.
@@ -231,7 +237,7 @@ public final class Simulation {
         return questionNumbers[question.name.folded.wire + [UInt8(truncatingIfNeeded: question.type)]]
     }
 
-    /// Where the ledger counts a query; nil where that cannot be told: without an OPT nobody knows whether DO was meant.
+    /// Where the ledger counts a query; nil where nobody can tell: without an OPT, whether DO was meant.
     func ledgerKey(_ query: OutQuery) -> Int? {
         guard let opt = query.message.opt, let number = number(of: query) else { return nil }
         return Simulation.key(number, dnssecOK: opt.dnssecOK, checkingDisabled: query.message.flags & 0x0010 != 0)

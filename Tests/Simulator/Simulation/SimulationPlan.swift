@@ -125,7 +125,8 @@ struct SimulationPlan {
             }
             guard chance.chance(20) else { continue }
             let denied = questions[above].kind == .nameError
-            questions.append(SimulatedQuestion(name: SimulationPlan.wire(["sub"] + labels), type: 1, group: 0, denied: denied))
+            questions.append(
+                SimulatedQuestion(name: SimulationPlan.wire(["sub"] + labels), type: 1, group: 0, denied: denied))
         }
     }
 
@@ -134,7 +135,8 @@ struct SimulationPlan {
         let draw = chance.below(100)
         let count = draw < 60 ? 15 + chance.below(45) : draw < 92 ? 60 + chance.below(90) : 150 + chance.below(250)
         let odd: [PlannedAsk.Kind] = [
-            .noRecursion, .noRecursion, .short, .response, .status, .twoQuestions, .any, .localhost, .transfer, .version,
+            .noRecursion, .noRecursion, .short, .response, .status, .twoQuestions, .any, .localhost, .transfer,
+            .version,
         ]
         for _ in 0..<count {
             // Some names are asked for again and again.

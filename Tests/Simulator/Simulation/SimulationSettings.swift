@@ -57,7 +57,8 @@ enum SimulationSettings {
         group.attempts = chance.chance(60) ? 3 : 2 + Int(chance.below(4))
         if chance.chance(25) { group.attemptTimeout = .milliseconds(100 + chance.below(1_500)) }
         group.parallel = 2 + Int(chance.below(2))
-        group.hedge = chance.chance(40) ? .auto : chance.chance(30) ? .after(.milliseconds(10 + chance.below(300))) : .off
+        group.hedge =
+            chance.chance(40) ? .auto : chance.chance(30) ? .after(.milliseconds(10 + chance.below(300))) : .off
         group.whenDown = chance.chance(60) ? .stale : .serverFailure
         return group
     }

@@ -1,4 +1,4 @@
-// How an upstream behaves: what never changes about it, what it does to queries at a time, and the phases that change it.
+// How an upstream behaves: what never changes about it, what it does to queries at a time, and when that changes.
 
 import ForwarderCore
 
