@@ -32,8 +32,7 @@ extension Engine {
             joined = caches ? joinable(question) : nil
         }
         guard waiters.count < waiters.limit else { return shed(question, query, into: &out) }
-        // Looked up again: what could be joined may be what was just dropped.
-        if let joined = caches ? joinable(question) : nil {
+        if let joined {
             counters.coalesced += 1
             return join(joined, query, clientKey, hasStale: hasStale, now: now)
         }
