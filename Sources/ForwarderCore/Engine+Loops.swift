@@ -1,8 +1,8 @@
 // Forwarding loops: whether a server that we ask sends our queries back to us.
 //
 // Each upstream of a local network is asked for a random name at the start and when the network or its address changes,
-// until there is a verdict, and each minute while it loops. Whoever of our workers gets that name from a client knows it
-// by a keyed tag in it and gives an answer that only we can give; the worker that asked finds it and switches the
+// until there is a verdict, and each minute while it loops. Whoever of our workers gets that name from a client knows
+// it by a keyed tag in it and gives an answer that only we can give; the worker that asked finds it and switches the
 // upstream off. Silence and SERVFAIL are no verdict: in a ring of daemons that start one after another, or that have
 // switched each other off, nothing else can be had. Public resolvers cannot forward to us and are not asked. The
 // rejected way, CoreDNS's, ends the process.

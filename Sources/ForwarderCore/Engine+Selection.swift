@@ -194,8 +194,8 @@ extension Engine {
 
     // MARK: - The budget
 
-    /// Draws a sending from a budget. The first one of a client's query is free and feeds the budget of the upstream that
-    /// it goes to; what follows is paid by that one, whose silence it is due to, wherever it goes.
+    /// Draws a sending from a budget. The first one of a client's query is free and feeds the budget of the upstream
+    /// that it goes to; what follows is paid by that one, whose silence it is due to, wherever it goes.
     private mutating func affords(_ slot: Int, _ upstream: Int, _ now: Instant) -> Bool {
         switch queries.slots[slot].purpose {
         case .probe, .loop, .addresses: return true

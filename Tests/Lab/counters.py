@@ -151,8 +151,7 @@ class Counters:
         """All of it as plain values for JSON."""
         plain = ("udp", "tcp", "malformed", "answered", "loop_probes", "keepalives_asked", "id_repeats", "in_flight",
                  "max_in_flight", "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags",
-                 "sizes",
-                 "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
+                 "sizes", "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
                  "peak_pipelined", "ports", "tls", "https", "opened_by",
                  "handshakes", "resumed", "tickets_offered", "tickets_reused", "close_notifies",
                  "handshake_failures", "alerts", "server_names", "alpn", "tls_versions", "records", "frames",
