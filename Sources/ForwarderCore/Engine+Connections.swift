@@ -221,8 +221,9 @@ extension Engine {
         let id = connections.id(slot)
         drain(slot, .room, now: now, into: &out)
         // The last one that is given back closes it; another may be opened in its slot then.
-        while connections.isOpen(id), connections.slots[slot].state == .draining, connections.slots[slot].firstAttempt >= 0 {
+        while connections.isOpen(id), connections.slots[slot].state == .draining {
             let attempt = connections.slots[slot].firstAttempt
+            if attempt < 0 { return }
             let query = Int(attempts.slots[Int(attempt)].query)
             release(attempt, now: now, into: &out)
             continueQuery(query, now: now, into: &out)

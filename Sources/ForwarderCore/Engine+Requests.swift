@@ -92,7 +92,8 @@ extension Engine {
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let (group, member) = (attempts.slots[Int(attempt)].group, attempts.slots[Int(attempt)].member)
-        guard queries.slots[query].refusals < Engine.refusalLimit else {
+        let isCurrent = group == queries.slots[query].asks
+        guard isCurrent, queries.slots[query].refusals < Engine.refusalLimit else {
             return attemptFailed(attempt, .upstream, "not looked at again and again", now: now, into: &out)
         }
         queries.slots[query].refusals += 1

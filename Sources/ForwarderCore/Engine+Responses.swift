@@ -96,7 +96,9 @@ extension Engine {
         let network: UpstreamTransport =
             pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : pools[upstream].streamTransport
         let sent = queries.slots[query].sendCounts.count(member, network)
-        guard queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
+        // The counts are those of the group that is asked now; one that was left is not asked again.
+        let isCurrent = group == queries.slots[query].asks
+        guard isCurrent, queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
             let text: String = fault == .local ? "nothing could be sent from here" : "no usable answer"
             return attemptFailed(attempt, fault, text, isOfMachine: fault == .local, now: now, into: &out)
         }

@@ -51,6 +51,11 @@ struct SendLedger {
         sheets[question].askedAt = now
     }
 
+    /// From here on a client's question starts a query of its own, whoever waits already.
+    mutating func noteNewNetwork() {
+        for question in sheets.indices where sheets[question].queries > 0 { sheets[question].queries += 1 }
+    }
+
     mutating func noteAnswered(_ question: Int) { sheets[question].waiting -= 1 }
 
     /// A sending; false when it is one too many.

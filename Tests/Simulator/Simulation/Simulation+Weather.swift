@@ -15,7 +15,12 @@ extension Simulation {
         case .outage(let begins, let isTold): outage(begins, isTold)
         case .openFailure(let failure):
             if !hasOutage { world.openFailure = failure }
-        case .servers(let upstream, let servers): world.setServers(servers, of: upstream)
+        case .servers(let upstream, let servers):
+            // What the servers of another network say is another question's answer: nothing of before is joined, and
+            // answers of before count again when their network is back.
+            ledger.noteNewNetwork()
+            for key in given.indices { given[key] = 0 }
+            world.setServers(servers, of: upstream)
         case .fairWeather:
             isFair = true
             // Whatever the network still had to give back comes back now, and we are told.
