@@ -49,7 +49,7 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // The engine in virtual time, for tests and as a program. Not shipped: scripts/build names the products.
+        // The engine in virtual time, for tests and as a program; no product has it: scripts/build names what ships.
         .target(
             name: "Simulator", dependencies: ["ForwarderCore", "DNSWire"], path: "Tests/Simulator",
             swiftSettings: strict),

@@ -32,7 +32,12 @@ extension Engine {
         let network = attempts.slots[Int(attempt)].network
         var decision = decide(attempt, now)
         if network == .udp, decision.takesPlace, isStreamsTurn(upstream, now) { return false }
-        if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) { decision = decide(attempt, now) }
+        let id = attempts.id(attempt)
+        if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) {
+            // What was given up for it may have ended its query, and it.
+            guard attempts.find(id) != nil, attempts.slots[Int(attempt)].state == .waiting else { return true }
+            decision = decide(attempt, now)
+        }
         switch decision {
         case .use(let slot), .queueOn(let slot):
             return place(attempt, slot, now: now, into: &out)
@@ -57,6 +62,10 @@ extension Engine {
     mutating func enqueue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
+        if pools[upstream].endpoints.isEmpty && pools[upstream].resolution == nil {
+            // `upstreams = ["system"]` on a machine that has no server now: waiting would bring none.
+            return attemptFailed(attempt, .local, "no server of this machine is known", now: now, into: &out)
+        }
         if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
             // The last connects failed a moment ago: another member may do better than waiting here.
             return attemptFailed(attempt, .upstream, "connection refused or failed", now: now, into: &out)

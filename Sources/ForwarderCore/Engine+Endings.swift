@@ -12,22 +12,24 @@ extension Engine {
         _ slot: Int, _ packed: PackedAnswer, isDeliberate: Bool, now: Instant, into out: inout ActionBuffer
     ) {
         var packed = packed
+        packed.isDeliberate = isDeliberate
         noteLosers(slot, now: now, into: &out)
         if packed.kind == .failure { counters.failures[Fault.name.rawIndex] += 1 }
         if queries.slots[slot].asks != Int(queries.slots[slot].question.group) {
             packed.lifetime = min(packed.lifetime, Engine.longestFallbackLife)
         }
         keep(slot, packed, now: now)
+        var isHidden = false
         switch queries.slots[slot].purpose {
         case .clients, .refresh:
             // RFC 8767 4: an error counts as no answer, so long as something better is kept.
-            let isHidden = packed.kind == .failure && !isDeliberate && giveStaleInstead(slot, now: now, into: &out)
+            isHidden = packed.kind == .failure && !isDeliberate && giveStaleInstead(slot, now: now, into: &out)
             if !isHidden { counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out)) }
         case .addresses(let upstream): takeAddresses(upstream, now: now, into: &out)
         case .probe(let upstream): pools[upstream].dispatch.probesAnswered += 1
         case .loop(let upstream): judgeLoop(upstream, packed, now: now, into: &out)
         }
-        endQuery(slot, packed.length, now: now, into: &out)
+        endQuery(slot, packed.length, isHidden: isHidden, now: now, into: &out)
     }
 
     /// Nothing is left to try: a stale answer, else SERVFAIL with the reason (RFC 8914), kept for a moment where the
@@ -41,15 +43,17 @@ extension Engine {
             .serverFailure, failure.code, text: failure.text, question: queries.slots[slot].question,
             name: queries.names, nameOffset: QueryTable.nameOffset(slot), now: now)
         if failure.fault != .local { keep(slot, packed, now: now) }
+        var isHidden = false
         switch queries.slots[slot].purpose {
         case .clients, .refresh:
-            if !giveStaleInstead(slot, now: now, into: &out) {
+            isHidden = giveStaleInstead(slot, now: now, into: &out)
+            if !isHidden {
                 counters.failed += UInt64(replyToAll(slot, now: now, into: &out))
             }
         case .addresses(let upstream): endResolution(upstream, now: now, into: &out)
         case .probe, .loop: break
         }
-        endQuery(slot, packed.length, now: now, into: &out)
+        endQuery(slot, packed.length, isHidden: isHidden, now: now, into: &out)
     }
 
     /// What is said when nobody said anything.
@@ -123,6 +127,8 @@ extension Engine {
     mutating func closeQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
         let purpose = queries.slots[slot].purpose
         wheel.cancel(TimerID(.query, slot))
+        // A later query in this slot must not give its answer away, even where a full table ended this one early.
+        if queries.slots[slot].heldUntil != nil { heldReplies.removeAll { $0.slot == slot } }
         // Closed first: giving an attempt back may open a place for another query.
         let attempt = takeAttempts(slot)
         queries.close(slot)

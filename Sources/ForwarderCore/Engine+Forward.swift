@@ -10,7 +10,7 @@ extension Engine {
         _ question: Question, _ query: ClientQuery, hasStale: Bool, caches: Bool, now: Instant,
         into out: inout ActionBuffer
     ) {
-        let joined = caches ? joinable(question) : nil
+        var joined = caches ? joinable(question) : nil
         if hasStale, isStaleDue(question, joined, now),
             giveStale(question, query, now: now, into: &out)
         {
@@ -26,7 +26,11 @@ extension Engine {
         if isStopping || (perClient > 0 && clientLoad.count(clientKey) >= perClient) {
             return shed(question, query, into: &out)
         }
-        if waiters.count >= waiters.limit { dropImpatient(now: now, into: &out) }
+        if waiters.count >= waiters.limit {
+            dropImpatient(now: now, into: &out)
+            // It may have been the one that made room.
+            joined = caches ? joinable(question) : nil
+        }
         guard waiters.count < waiters.limit else { return shed(question, query, into: &out) }
         if let joined {
             counters.coalesced += 1

@@ -12,7 +12,9 @@ extension Engine {
         pools[upstream].owedSince = pools[upstream].inFlight > 1 ? now : nil
         hasHeard = true
         let isBack = pools[upstream].health.noteAnswer()
-        if isOutage && isClientUpstream(upstream) { endOutage(now: now, into: &out) }
+        // The proof of a loop is our own answer.
+        let isEnd = isOutage && isClientUpstream(upstream) && !pools[upstream].health.isLooping
+        if isEnd { endOutage(now: now, into: &out) }
         guard isBack else { return }
         out.events.append(.up(upstream: upstream))
         // What failed because of it is worth asking again.
@@ -28,6 +30,8 @@ extension Engine {
         out.events.append(.down(upstream: upstream))
         // Another of its addresses may do better.
         pools[upstream].preferred = (pools[upstream].preferred + 1) % max(1, pools[upstream].endpoints.count)
+        // Forgiven for a new address, and as silent as the others.
+        if isOutage { pools[upstream].health.beginOutage(now) }
         beginOutageIfAllAreDown(now, into: &out)
     }
 
@@ -101,8 +105,9 @@ extension Engine {
 
     // MARK: - Probes
 
-    /// Sets the upstream's timer to its next probe.
+    /// Sets the upstream's timer to its next probe, of health or for a loop.
     mutating func scheduleProbe(_ upstream: Int) {
+        if let due = pools[upstream].loopProbeAt, settings.detectsLoops { wakeUpstream(upstream, at: due) }
         let due = pools[upstream].health.probeDue(
             heardAt: pools[upstream].answeredAt, probedAt: pools[upstream].probedAt)
         if let due { wakeUpstream(upstream, at: due) }

@@ -1,15 +1,19 @@
 // Forwarding loops: whether a server that we ask sends our queries back to us.
 //
-// Each upstream of a local network is asked once for a random name (at the start, when the network or its address
-// changes, each minute while it loops). Whoever of our workers gets that name from a client knows it by a keyed tag in
-// it and gives an answer that only we can give; the worker that asked finds it and switches the upstream off. Public
-// resolvers cannot forward to us and are not asked. The rejected way, CoreDNS's, ends the process.
+// Each upstream of a local network is asked for a random name at the start and when the network or its address changes,
+// until there is a verdict, and each minute while it loops. Whoever of our workers gets that name from a client knows it
+// by a keyed tag in it and gives an answer that only we can give; the worker that asked finds it and switches the
+// upstream off. Silence and SERVFAIL are no verdict: in a ring of daemons that start one after another, or that have
+// switched each other off, nothing else can be had. Public resolvers cannot forward to us and are not asked. The
+// rejected way, CoreDNS's, ends the process.
 
 import DNSWire
 
 extension Engine {
-    /// While it loops, it is asked again so often.
+    /// While it loops, it is asked again so often; without a verdict after a first pause that doubles up to this one.
     static let loopPause = Interval.seconds(60)
+    /// Longer than a probe takes with the default times.
+    static let firstLoopPause = Interval.seconds(4)
     private static let digits = Array("0123456789abcdef".utf8)
     /// One label: sixteen digits of a random number, sixteen of its tag.
     private static let loopNameLength = 34
@@ -18,15 +22,17 @@ extension Engine {
     mutating func loopProbeDue(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
         guard settings.detectsLoops, !isStopping, let due = pools[upstream].loopProbeAt else { return }
         guard due <= now else { return wakeUpstream(upstream, at: due) }
-        guard let endpoint = pools[upstream].endpoint, endpoint.address.isLocal else { return }
-        pools[upstream].loopProbeAt = nil
+        guard let endpoint = pools[upstream].endpoint else { return }
+        guard endpoint.address.isLocal else { return pools[upstream].loopProbeAt = nil }
+        let doubled = Interval(nanoseconds: Engine.firstLoopPause.nanoseconds << min(pools[upstream].loopProbes, 4))
+        pools[upstream].loopProbes = min(pools[upstream].loopProbes + 1, 4)
+        pools[upstream].loopProbeAt = now + min(doubled, Engine.loopPause)
         let nonce = random.next64()
         let tag = cache.tag(nonce, 0)
         pools[upstream].loopNonce = nonce
         let name = [32] + Engine.hexadecimal(nonce) + Engine.hexadecimal(tag) + [0]
-        if !sendProbe(.loop(upstream: upstream), to: upstream, name, .hinfo, now: now, into: &out) {
-            pools[upstream].loopProbeAt = now + Engine.loopPause
-        }
+        _ = sendProbe(.loop(upstream: upstream), to: upstream, name, .hinfo, now: now, into: &out)
+        scheduleProbe(upstream)
     }
 
     /// A client's question that is a probe of ours: answered so that the one who sent it knows. The name is in
@@ -49,7 +55,9 @@ extension Engine {
     mutating func judgeLoop(_ upstream: Int, _ packed: PackedAnswer, now: Instant, into out: inout ActionBuffer) {
         let proof = Engine.hexadecimal(cache.tag(pools[upstream].loopNonce, 1))
         let loops = packer.holds(proof, within: packed.length)
-        if loops { pools[upstream].loopProbeAt = now + Engine.loopPause }
+        if !loops && packed.rcode == .serverFailure { return }
+        pools[upstream].loopProbeAt = loops ? now + Engine.loopPause : nil
+        pools[upstream].loopProbes = 0
         guard loops != pools[upstream].health.isLooping else { return }
         pools[upstream].health.isLooping = loops
         out.events.append(.loop(upstream: upstream, isFound: loops))

@@ -18,8 +18,9 @@ extension Engine {
         guard connections.isOpen(connection) else { return }
         let slot = Int(connection.slot)
         let lost = connections.slots[slot]
-        // A closing peer is the ordinary end of an idle stream; everything else is worth a line.
-        let isQuietEnd = failure == .closedByPeer && lost.inFlight == 0
+        // A closing peer is the ordinary end of an idle stream, and a change of the network has its own line;
+        // everything else is worth one.
+        let isQuietEnd = failure == .closedByPeer && lost.inFlight == 0 || failure == .addressGone
         if !isQuietEnd {
             out.events.append(.failed(upstream: lost.upstream, network: lost.network, failure: failure))
         }
@@ -65,6 +66,7 @@ extension Engine {
         if failure == .addressGone { return }
         if failure == .networkUnreachable {
             pools[upstream].health.noteUnreachable(now)
+            pools[upstream].prewarmBlockedUntil = now + Engine.prewarmPause
         } else if failure.fault == .local {
             if failure == .noDescriptors || failure == .noPorts {
                 // It never was: these come only of opening.
@@ -169,6 +171,11 @@ extension Engine {
         if failure.fault == .local {
             if failure == .networkUnreachable {
                 return attemptFailed(attempt, .local, "network unreachable", now: now, into: &out)
+            }
+            if failure == .addressGone && wasSent && lost.network.isStream {
+                // Our own network took it back; `freeRetries` bounds how often.
+                let query = Int(attempts.slots[index].query)
+                queries.slots[query].sendCounts.undo(attempts.slots[index].member, lost.network)
             }
             return askAgain(attempt, needs, at: .local, now: now, into: &out)
         }

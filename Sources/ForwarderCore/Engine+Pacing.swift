@@ -10,13 +10,15 @@ import DNSWire
 struct HeldReply {
     var slot: Int
     var block: [UInt8]
+    /// A stale answer hides it, while one is kept.
+    var isHidden = false
 }
 
 extension Engine {
     /// Replies to queries older than this are paced.
     static let pacedAfter = Interval.milliseconds(200)
 
-    /// Whether this client has had its portion for now.
+    /// Whether this client has had its portion of this moment.
     mutating func isPaced(_ waiter: Waiter, _ now: Instant) -> Bool {
         guard !waiter.query.client.isStream, waiter.query.cookie?.isValid != true,
             !waiter.query.client.endpoint.address.isLoopback
@@ -26,11 +28,14 @@ extension Engine {
 
     /// The end of a query, unless replies are held back: then of everything but them. The answer lies in
     /// `packer.scratch`, `length` octets.
-    mutating func endQuery(_ slot: Int, _ length: Int, now: Instant, into out: inout ActionBuffer) {
+    /// - Parameter isHidden: it is an error, and the clients get a stale answer instead.
+    mutating func endQuery(
+        _ slot: Int, _ length: Int, isHidden: Bool, now: Instant, into out: inout ActionBuffer
+    ) {
         guard queries.slots[slot].firstWaiter >= 0 else { return closeQuery(slot, now: now, into: &out) }
         var block = [UInt8](repeating: 0, count: length)
         for index in 0..<length { block[index] = packer.scratch[index] }
-        heldReplies.append(HeldReply(slot: slot, block: block))
+        heldReplies.append(HeldReply(slot: slot, block: block, isHidden: isHidden))
         counters.paced += 1
         letGo(slot, now: now, into: &out)
         queries.slots[slot].heldUntil = now + ReplyPacer.window
@@ -43,14 +48,14 @@ extension Engine {
             queries.slots[slot].heldUntil = nil
             return closeQuery(slot, now: now, into: &out)
         }
-        let block = heldReplies[held].block
-        packer.restore(block)
-        counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out))
+        if !heldReplies[held].isHidden || !giveStaleToAll(slot, now: now, into: &out) {
+            packer.restore(heldReplies[held].block)
+            counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out))
+        }
         if queries.slots[slot].firstWaiter >= 0 {
             queries.slots[slot].heldUntil = now + ReplyPacer.window
             return armQuery(slot)
         }
-        heldReplies.remove(at: held)
         closeQuery(slot, now: now, into: &out)
     }
 }

@@ -293,16 +293,8 @@ extension Engine {
             && !isDeliberate(survey)
     }
 
-    /// An error that every honest server would give: the zone's signatures are wrong (DNSSEC), or policy forbids the
-    /// name. To ask elsewhere, or to give a stale answer, would be to get around it.
     private func isDeliberate(_ survey: SurveyedResponse) -> Bool {
-        guard let code = survey.extendedError else { return false }
-        switch code {
-        // DNSSEC (RFC 8914 4.2, 4.3, 4.6 to 4.13; 27 and 28 of the registry); then forged, blocked, censored,
-        // filtered, prohibited.
-        case 1, 2, 5...12, 27, 28, 4, 15...18: return true
-        default: return false
-        }
+        survey.extendedError.map(DeliberateError.isOne) ?? false
     }
 
     /// It answered without EDNS what it refused with it. Where nobody can have forged that, it holds for an hour.

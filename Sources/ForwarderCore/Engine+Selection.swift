@@ -18,7 +18,8 @@ extension Engine {
             if now < until { return armQuery(slot) }
             queries.slots[slot].postponedUntil = nil
         }
-        if queries.slots[slot].sends == 0 { fallBackIfDown(slot, now) }
+        // Also when the last member went down under this very query: better than asking the dead in despair.
+        fallBackIfDown(slot, now)
         let group = queries.slots[slot].asks
         guard queries.slots[slot].sends < settings.groups[group].attempts,
             let member = chooseMember(slot, group, mustBeWell: false, now)
@@ -56,8 +57,23 @@ extension Engine {
         let generation = queries.slots[slot].generation
         beginAttempt(slot, group: group, member: member, needs: [], now: now, into: &out)
         for other in others where queries.slots[slot].isOpen && queries.slots[slot].generation == generation {
+            // The first may have failed at once, and the query gone to this one already.
+            let network = pools[settings.groups[group].members[other]].settings.transport
+            let sent = queries.slots[slot].sendCounts.count(other, network)
+            if isUnderWay(slot, group, other) || sent >= SendCounts.limit { continue }
             beginAttempt(slot, group: group, member: other, needs: [], now: now, into: &out)
         }
+    }
+
+    /// Whether a member works on the query.
+    private func isUnderWay(_ slot: Int, _ group: Int, _ member: Int) -> Bool {
+        var attempt = queries.slots[slot].firstAttempt
+        while attempt >= 0 {
+            let entry = attempts.slots[Int(attempt)]
+            if entry.group == group && entry.member == member && !entry.isTimedOut { return true }
+            attempt = entry.nextOfQuery
+        }
+        return false
     }
 
     /// The last one of several members has not answered yet.
@@ -104,11 +120,12 @@ extension Engine {
             memberStates.append(pools[pool].memberState(now))
         }
         let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
-        if queries.slots[slot].tried & all == all {
+        let barred = barred(slot, group, count)
+        if (queries.slots[slot].tried | barred) & all == all {
             if mustBeWell { return nil }
             queries.slots[slot].tried = 0
         }
-        let tried = queries.slots[slot].tried | barred(slot, group, count)
+        let tried = queries.slots[slot].tried | barred
         findCandidates(count, tried, areWell: true)
         if candidates.isEmpty && !mustBeWell { findCandidates(count, tried, areWell: false) }
         guard !candidates.isEmpty else { return nil }

@@ -40,28 +40,53 @@ extension Engine {
         if queries.slots[slot].staleAt == nil { queries.slots[slot].staleAt = now + settings.cache.staleAfter }
     }
 
-    /// `stale_after` is over: all who wait get what is kept. The query goes on, for the cache.
+    /// `stale_after` is over: all who wait get what is kept, in portions where they are paced. The query goes on, for
+    /// the cache.
     mutating func staleDue(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
         queries.slots[slot].staleAt = nil
         guard allowsStale(Int(queries.slots[slot].question.group), now) else { return }
         queries.slots[slot].isStaleGiven = giveStaleToAll(slot, now: now, into: &out)
+        if queries.slots[slot].isStaleGiven && queries.slots[slot].firstWaiter >= 0 {
+            counters.paced += 1
+            queries.slots[slot].staleAt = now + ReplyPacer.window
+        }
     }
 
-    /// Gives the stale answer to every client that waits. False when none is kept: then they go on waiting.
+    /// Gives the stale answer to every client that waits; those that are paced stay in the list. False when none is
+    /// kept: then all go on waiting.
     mutating func giveStaleToAll(_ slot: Int, now: Instant, into out: inout ActionBuffer) -> Bool {
         let question = queries.slots[slot].question
-        while queries.slots[slot].firstWaiter >= 0 {
-            let waiter = queries.slots[slot].firstWaiter
+        let hasWaited = now - queries.slots[slot].startedAt > Engine.pacedAfter
+        var kept: Int32 = -1
+        var waiter = queries.slots[slot].firstWaiter
+        var isKept = true
+        while waiter >= 0 && isKept {
+            let following = waiters[waiter].next
+            if hasWaited && isPaced(waiters[waiter], now) {
+                waiters.link(waiter, before: kept)
+                kept = waiter
+                waiter = following
+                continue
+            }
             turn &+= 1
             let given = cache.answerStale(
                 question, name: queries.names, nameOffset: QueryTable.nameOffset(slot), now: now, turn: turn,
                 writer: writer, to: waiters[waiter].query, into: &out)
-            guard given != nil else { return false }
+            isKept = given != nil
+            guard isKept else { break }
             counters.stale += 1
             clientLoad.remove(waiters[waiter].clientKey)
-            queries.slots[slot].firstWaiter = waiters.remove(waiter)
+            waiter = waiters.remove(waiter)
         }
-        return true
+        // Where the walk ended early, those passed over go before the rest again.
+        while kept >= 0 {
+            let following = waiters[kept].next
+            waiters.link(kept, before: waiter)
+            waiter = kept
+            kept = following
+        }
+        queries.slots[slot].firstWaiter = waiter
+        return isKept
     }
 
     /// Asks for an answer that is kept and has ended, or soon will. The question's name is in `nameScratch`.

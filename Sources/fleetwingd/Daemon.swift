@@ -166,7 +166,7 @@ struct Daemon {
     // MARK: - The cache's snapshot
 
     private mutating func startSnapshot(_ mapping: SettingsMapping) {
-        guard mapping.runtime.persist, mapping.engine.cache.size > 0 else { return }
+        guard mapping.runtime.persist else { return }
         guard let directory = StateDirectory.find() else {
             let places = "$\(StateDirectory.variable) or \(StateDirectory.usual)"
             let text = "no state directory (\(places)): the cache begins empty at each start"

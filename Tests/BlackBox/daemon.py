@@ -120,13 +120,17 @@ class Daemon:
         return int(children[0])
 
     def wait_ready(self, seconds=10):
+        """A worker takes connections: it answers our FIN with its own. Being connected proves nothing: the daemon first
+        tries for a moment whether it could listen, and who meets that socket is reset."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             if self.process.poll() is not None:
                 raise AssertionError(f"fleetwingd ended with {self.process.returncode}:\n{self.log()}")
             try:
-                socket.create_connection((self.address, self.port), timeout=1).close()
-                return
+                with socket.create_connection((self.address, self.port), timeout=1) as connection:
+                    connection.shutdown(socket.SHUT_WR)
+                    if connection.recv(1) == b"":
+                        return
             except OSError:
                 time.sleep(0.01)
         raise AssertionError(f"fleetwingd does not listen:\n{self.log()}")

@@ -28,7 +28,8 @@ class Kept:
 
     def start(self, **keywords):
         environment = {"STATE_DIRECTORY": str(self.directory), **keywords.pop("environment", {})}
-        return self.build.daemon([self.url], environment=environment, **keywords)
+        cache = {"persist": True, **keywords.pop("cache", {})}
+        return self.build.daemon([self.url], environment=environment, cache=cache, **keywords)
 
     def fill_and_stop(self, *names):
         daemon = self.start()
@@ -160,6 +161,6 @@ def test_first_of_several_directories(kept, tmp_path):
 @pytest.mark.skipif(os.access("/var/lib/fleetwing", os.W_OK), reason="this machine has a state directory")
 def test_no_state_directory(build):
     environment = {"STATE_DIRECTORY": ""}
-    daemon = build.daemon([build.lab().url], environment=environment)
+    daemon = build.daemon([build.lab().url], environment=environment, cache={"persist": True})
     assert daemon.wait_for_log("no state directory")
     assert daemon.log().count("no state directory") == 1

@@ -3,7 +3,7 @@
 Tables are bounded: names are counted up to NAME_LIMIT different ones, ids per port up to 65536.
 """
 
-from wire import AD, CD, RD
+from wire import AD, CD, OPTION_KEEPALIVE, RD
 
 NAME_LIMIT = 200000
 
@@ -15,6 +15,7 @@ class Counters:
     def reset(self):
         self.udp = self.tcp = self.tls = self.https = self.malformed = 0
         self.answered = self.loop_probes = 0
+        self.keepalives_asked = 0
         self.ports = {}
         self.ids = set()
         self.port_ids = {}
@@ -82,7 +83,12 @@ class Counters:
             self.case_mixed += 1
         return self._name(query)
 
+    def keepalive(self, query):
+        """Counts edns-tcp-keepalive, that of the daemon's loop probe too: it may be the first on its connection."""
+        self.keepalives_asked += any(code == OPTION_KEEPALIVE for code, _ in query.options)
+
     def _edns(self, query):
+        self.keepalive(query)
         self.flags["edns"] += 1
         if query.do:
             self.flags["do"] += 1
@@ -133,8 +139,8 @@ class Counters:
 
     def report(self):
         """All of it as plain values for JSON."""
-        plain = ("udp", "tcp", "malformed", "answered", "loop_probes", "id_repeats", "in_flight", "max_in_flight",
-                 "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
+        plain = ("udp", "tcp", "malformed", "answered", "loop_probes", "keepalives_asked", "id_repeats", "in_flight",
+                 "max_in_flight", "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
                  "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
                  "peak_pipelined", "ports", "tls", "https", "opened_by",
                  "handshakes", "resumed", "tickets_offered", "tickets_reused", "close_notifies",

@@ -68,6 +68,7 @@ class Server:
         if query.is_loop_probe:
             # The daemon's own, once after its start: counted apart, since tests count what clients caused.
             counters.loop_probes += 1
+            counters.keepalive(query)
             if not (options.silent or options.drop_udp and query.transport == "udp"):
                 send(answers.plain_message(query, options.cookies))
             return

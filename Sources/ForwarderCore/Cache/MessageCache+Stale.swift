@@ -64,6 +64,17 @@ extension MessageCache {
         if !isKept || !store.isFresh(older, now: now) { forget(key, .ordinary, name: name) }
     }
 
+    /// The upstream means the error that it answers with: from then on nothing older is given in its place, not to the
+    /// next client either. What is fresh keeps its TTL.
+    mutating func forgetEnded(_ key: CacheKey, name: borrowing ByteStore, now: UInt32) {
+        if let older = find(key, .ordinary, name: name), !store.isFresh(older, now: now) {
+            forget(key, .ordinary, name: name)
+        }
+        if denials > 0, let denial = find(key, .nameError, name: name), !store.isFresh(denial, now: now) {
+            forget(key, .nameError, name: name)
+        }
+    }
+
     /// The answer that holds for a question. A fresh one is the question's own before the name's denial, as in any
     /// lookup; of ended ones only the one that was stored last counts, even if it may not be given any more and the
     /// other could be.

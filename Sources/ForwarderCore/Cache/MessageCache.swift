@@ -87,8 +87,9 @@ struct MessageCache: ~Copyable {
             if isDue { dueHits &+= 1 }
         }
         let block = entry + EntryStore.headerSize
+        let isOurs = kind == .failure && !PackedHead.isDeliberate(store.bytes, at: block)
         writer.write(
-            store.bytes, at: block, age: age, turn: turn, extendedError: kind == .failure ? .cachedError : nil,
+            store.bytes, at: block, age: age, turn: turn, extendedError: isOurs ? .cachedError : nil,
             type: kind == .nameError ? RecordType(rawValue: key.type) : nil, to: query, into: &out)
         return .answered(PackedHead(store.bytes, at: block).kind, isDue: isDue)
     }
@@ -120,6 +121,7 @@ struct MessageCache: ~Copyable {
         switch answer.kind {
         case .failure:
             kind = .failure
+            if answer.isDeliberate { forgetEnded(key, name: name, now: now) }
             guard let backedOff = failureLifetime(lifetime, key, name: name, now: now, pardon) else { return }
             lifetime = backedOff
         case .nameError:

@@ -74,6 +74,8 @@ struct UpstreamPool {
     /// When it was last probed, and asked whether it sends our queries back.
     var probedAt = Instant(nanoseconds: 0)
     var loopProbeAt: Instant?
+    /// Loop probes in a row without a verdict, as far as they lengthen the pause.
+    var loopProbes: Int64 = 0
     /// What a loop probe asked for: the answer that only we give proves the loop.
     var loopNonce: UInt64 = 0
     /// Proved where nobody can forge it: it does not take EDNS until then.

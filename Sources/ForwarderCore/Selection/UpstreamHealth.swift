@@ -11,6 +11,8 @@ struct UpstreamHealth {
     static let fadeTime = Interval.seconds(30)
     /// While everything is down: "probe each one to two seconds".
     static let outagePause = Interval.milliseconds(1_500)
+    /// Between the end of a probe and the next one then, when it took longer than that.
+    static let outageRest = Interval.milliseconds(100)
 
     let settings: HealthSettings
     private(set) var isDown = false
@@ -72,7 +74,9 @@ struct UpstreamHealth {
         answers = 0
         if isDown {
             // Queries that are sent there in spite of it say nothing new, and must not put off the next try.
-            if isProbing || (settings.mode == .off && now - levelAt >= pause(now)) {
+            if isProbing {
+                probeFailed(now)
+            } else if settings.mode == .off && now - levelAt >= pause(now) {
                 deepen(now)
                 tryAgainAt = now + pause(now)
             }
@@ -86,6 +90,14 @@ struct UpstreamHealth {
         // Asked at once whether it is dead or only those names were; a real query has to wait for its pause.
         tryAgainAt = settings.mode == .off ? now + pause(now) : now
         return true
+    }
+
+    private mutating func probeFailed(_ now: Instant) {
+        // The first pause is the shortest one: it has been asked at once when it went down.
+        let next = now + pause(now)
+        deepen(now)
+        // In an outage the pause runs from the probe's sending, or its timeout would come on top of it.
+        tryAgainAt = isOutage ? min(next, max(tryAgainAt, now + Self.outageRest)) : next
     }
 
     /// How long until the next try: doubles with each that failed, fades with time.

@@ -24,7 +24,7 @@ public struct SystemError: Error, Equatable, Sendable {
 }
 
 extension TransportFailure {
-    /// Which step failed: the same errno means different things for bind, for connect itself (nothing was sent yet, only
+    /// Which step failed: the same errno means other things for bind, for connect itself (nothing was sent yet, only
     /// our own routes spoke), and for what comes later.
     enum Step { case socket, bind, connect, transfer }
 

@@ -20,6 +20,8 @@ struct Entry {
     var cookie: String?
     /// `EDE:n` of the REPLY line.
     var extendedError: UInt16?
+    /// `TEXT:...` of the REPLY line: the text of the extended error.
+    var extendedText: String?
 }
 
 /// Answers that are given by themselves while the step's number is in `steps`.
