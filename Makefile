@@ -1,5 +1,5 @@
 # Fleetwing: an index of scripts. `make deps build` on a fresh machine, then `make demo`.
-# Variables: DESTDIR, PREFIX (install); ARGS (run, bench, test, asan); SEED, SEEDS, FROM (simulate).
+# Variables: DESTDIR, PREFIX (install); ARGS (run, bench, resilience, test, asan); SEED, SEEDS, FROM (simulate).
 
 PREFIX ?= /usr
 ARGS ?=
@@ -7,7 +7,7 @@ SEEDS ?= 10000
 FROM ?= 1
 SEED ?=
 
-.PHONY: all deps build demo run test simulate check asan bench format install clean
+.PHONY: all deps build demo run test simulate check asan bench resilience format install clean
 
 all: build
 
@@ -37,6 +37,9 @@ asan:          ## the Swift tests under the address sanitizer
 
 bench: build    ## CPU per query, cache hits and misses
 	scripts/deps && scripts/bench $(ARGS)
+
+resilience: build ## failures of upstreams, beside other forwarders; ARGS=--write for the document
+	scripts/deps && scripts/resilience $(ARGS)
 
 format:        ## swift format in place
 	swift format -i -r Sources Tests Package.swift

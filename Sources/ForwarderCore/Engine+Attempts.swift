@@ -11,6 +11,7 @@ extension Engine {
     ) {
         let attempt = attempts.open()
         let upstream = settings.groups[group].members[member]
+        queries.slots[slot].postponedUntil = nil
         attempts.slots[Int(attempt)].state = .waiting
         attempts.slots[Int(attempt)].query = Int32(slot)
         attempts.slots[Int(attempt)].group = group
@@ -88,7 +89,10 @@ extension Engine {
     mutating func waitingFailed(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         note(attempts.slots[Int(attempt)].upstream, attempts.slots[Int(attempt)].network) { $0.waitFailed += 1 }
         let query = Int(attempts.slots[Int(attempt)].query)
-        queries.slots[query].exhausted |= 1 << UInt64(attempts.slots[Int(attempt)].member & 63)
+        // Positions are those of the group that is asked now; an attempt may be of the one before.
+        if attempts.slots[Int(attempt)].group == queries.slots[query].asks {
+            queries.slots[query].exhausted |= 1 << UInt64(attempts.slots[Int(attempt)].member & 63)
+        }
         attemptFailed(attempt, .local, "no free connection to the upstream", now: now, into: &out)
     }
 
@@ -139,12 +143,15 @@ extension Engine {
             $0.queries += 1
             if isReused { $0.reused += 1 }
         }
-        queries.slots[Int(attempts.slots[index].query)].sendCounts.note(attempts.slots[index].member, network)
+        let query = Int(attempts.slots[index].query)
+        if attempts.slots[index].group == queries.slots[query].asks {
+            queries.slots[query].sendCounts.note(attempts.slots[index].member, network)
+        }
         attempts.slots[index].messageID = id
         attempts.slots[index].state = .sent
         attempts.slots[index].sentAt = now
         let avoidsEDNS =
-            queries.slots[Int(attempts.slots[index].query)].avoidsEDNS || now < pools[upstream].refusesEDNSUntil
+            queries.slots[query].avoidsEDNS || now < pools[upstream].refusesEDNSUntil
         attempts.slots[index].hasEDNS = !avoidsEDNS
         attempts.slots[index].caseBits = caseBits(attempt)
         setTimeout(attempt, now)

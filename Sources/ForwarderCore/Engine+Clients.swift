@@ -22,10 +22,10 @@ extension Engine {
             query.cookie = serverCookies.read(message, parsed, from: client.endpoint.address, now: now)
         }
         let question = parsed.nameLength > 0 ? self.question(parsed) : nil
+        if limiter.isOn && !isWithinRate(question, query, now: now, into: &out) { return }
         guard access.allows(client.endpoint.address) else {
             return refuse(.refused, .prohibited, question, query, into: &out)
         }
-        if limiter.isOn && !isWithinRate(question, query, now: now, into: &out) { return }
         switch intake.judge(parsed, name: nameScratch) {
         case .drop(let reason): drop(reason)
         case .refuse(let rcode, let extended): refuse(rcode, extended, question, query, into: &out)
@@ -95,7 +95,7 @@ extension Engine {
         Question(
             nameLength: parsed.nameLength, labelCount: parsed.labelCount, type: parsed.type,
             recordClass: parsed.recordClass, dnssecOK: parsed.dnssecOK, checkingDisabled: parsed.checkingDisabled,
-            group: 0, nameHash: hashName(nameScratch, 0, parsed.nameLength, seed: cache.seed))
+            group: 0, nameHash: hashName(nameScratch, 0, parsed.nameLength, seed: cache.seed), epoch: groupEpochs[0])
     }
 
     /// route, then local, then cache, then forward.
@@ -109,7 +109,7 @@ extension Engine {
             guard case .forward(let group) = match.action else {
                 return turnAway(match.action, question, query, into: &out)
             }
-            question.group = UInt16(truncatingIfNeeded: group)
+            question.setGroup(group, epoch: groupEpochs[group])
             caches = match.caches
             isRouted = match.labels > 0
         }
@@ -125,8 +125,27 @@ extension Engine {
         case .stale:
             counters.stale += 1
         case .miss(let hasStale):
+            if answerFromFallback(question, query, now: now, into: &out) { return }
             forward(question, query, hasStale: hasStale, caches: true, now: now, into: &out)
         }
+    }
+
+    /// While the group is down its fallback would be asked: what that said before is as good.
+    private mutating func answerFromFallback(
+        _ question: Question, _ query: ClientQuery, now: Instant, into out: inout ActionBuffer
+    ) -> Bool {
+        let group = Int(question.group)
+        guard let fallback = settings.groups[group].fallback, isDown(group, now) else { return false }
+        var question = question
+        question.setGroup(fallback, epoch: groupEpochs[fallback])
+        let found = cache.answer(
+            question, name: nameScratch, nameOffset: 0, now: now, turn: turn, writer: writer, to: query, into: &out)
+        switch found {
+        case .answered: counters.fromCache += 1
+        case .stale: counters.stale += 1
+        case .miss: return false
+        }
+        return true
     }
 
     private mutating func route(_ question: Question, _ query: ClientQuery) -> RouteMatch? {

@@ -3,9 +3,6 @@
 import DNSWire
 
 extension Engine {
-    /// An answer that came through the fallback group is kept so long: the group's own servers may say otherwise.
-    static let longestFallbackLife: UInt32 = 30
-
     /// The query has its answer, packed in `packer.scratch`.
     /// - Parameter isDeliberate: an error that a stale answer must not hide.
     mutating func finish(
@@ -15,10 +12,7 @@ extension Engine {
         packed.isDeliberate = isDeliberate
         noteLosers(slot, now: now, into: &out)
         if packed.kind == .failure { counters.failures[Fault.name.rawIndex] += 1 }
-        if queries.slots[slot].asks != Int(queries.slots[slot].question.group) {
-            packed.lifetime = min(packed.lifetime, Engine.longestFallbackLife)
-        }
-        keep(slot, packed, now: now)
+        keep(slot, packed, of: queries.slots[slot].asks, now: now)
         var isHidden = false
         switch queries.slots[slot].purpose {
         case .clients, .refresh:
@@ -37,12 +31,13 @@ extension Engine {
     mutating func failQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
         var failure = queries.slots[slot].failure
         counters.failures[failure.fault.rawIndex] += 1
-        if failure.fault == .local { refreshBlockedUntil = now + .seconds(1) }
+        if failure.isOfMachine { refreshBlockedUntil[Int(queries.slots[slot].question.group)] = now + .seconds(1) }
         if failure.text.isEmpty { failure = silence(slot, now) }
         let packed = packer.packFailure(
             .serverFailure, failure.code, text: failure.text, question: queries.slots[slot].question,
             name: queries.names, nameOffset: QueryTable.nameOffset(slot), now: now)
-        if failure.fault != .local { keep(slot, packed, now: now) }
+        let group = Int(queries.slots[slot].question.group)
+        if failure.fault != .local { keep(slot, packed, of: group, now: now) }
         var isHidden = false
         switch queries.slots[slot].purpose {
         case .clients, .refresh:
@@ -51,7 +46,9 @@ extension Engine {
                 counters.failed += UInt64(replyToAll(slot, now: now, into: &out))
             }
         case .addresses(let upstream): endResolution(upstream, now: now, into: &out)
-        case .probe, .loop: break
+        case .probe(let upstream):
+            if failure.fault != .local { pools[upstream].health.probeFailed(now) }
+        case .loop: break
         }
         endQuery(slot, packed.length, isHidden: isHidden, now: now, into: &out)
     }
@@ -65,10 +62,14 @@ extension Engine {
             text: "no upstream of group \(settings.groups[group].name) answers")
     }
 
-    private mutating func keep(_ slot: Int, _ packed: PackedAnswer, now: Instant) {
+    /// Keeps an answer as one of the group that gave it: a fallback's answer is none of the group's own, and must
+    /// neither outlive the group's return nor push its stale answers out.
+    private mutating func keep(_ slot: Int, _ packed: PackedAnswer, of group: Int, now: Instant) {
         guard queries.slots[slot].caches, isKept(queries.slots[slot].purpose) else { return }
+        var question = queries.slots[slot].question
+        if group != Int(question.group) { question.setGroup(group, epoch: groupEpochs[group]) }
         cache.store(
-            packed, packer.scratch, question: queries.slots[slot].question, name: queries.names,
+            packed, packer.scratch, question: question, name: queries.names,
             nameOffset: QueryTable.nameOffset(slot), now: now)
     }
 
@@ -112,23 +113,32 @@ extension Engine {
         return replies
     }
 
-    /// Waiting queries whose client is past its patience get nothing: the table is full and others can still be helped.
-    mutating func dropWaiters(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+    /// Clients past their patience get nothing: there is no room, and others can still be helped.
+    /// - Parameter until: who has waited since then or longer; nil = all, and the query ends.
+    mutating func dropWaiters(_ slot: Int, until: Instant? = nil, now: Instant, into out: inout ActionBuffer) {
+        var kept: Int32 = -1
         var waiter = queries.slots[slot].firstWaiter
-        queries.slots[slot].firstWaiter = -1
         while waiter >= 0 {
-            clientLoad.remove(waiters[waiter].clientKey)
+            let entry = waiters[waiter]
+            if let until, entry.since > until {
+                waiters.link(waiter, before: kept)
+                kept = waiter
+                waiter = entry.next
+                continue
+            }
+            clientLoad.remove(entry.clientKey)
             waiter = waiters.remove(waiter)
             drop(.impatient)
         }
-        closeQuery(slot, now: now, into: &out)
+        queries.slots[slot].firstWaiter = kept
+        if kept < 0 { closeQuery(slot, now: now, into: &out) }
     }
 
     mutating func closeQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
         let purpose = queries.slots[slot].purpose
         wheel.cancel(TimerID(.query, slot))
         // A later query in this slot must not give its answer away, even where a full table ended this one early.
-        if queries.slots[slot].heldUntil != nil { heldReplies.removeAll { $0.slot == slot } }
+        if let held = queries.slots[slot].held { heldReplies.remove(held) }
         // Closed first: giving an attempt back may open a place for another query.
         let attempt = takeAttempts(slot)
         queries.close(slot)
@@ -163,8 +173,10 @@ extension Engine {
     }
 
     /// An attempt came to nothing: remember why, let go, try what is next.
+    /// - Parameter isOfMachine: nothing could be sent from here at all.
     mutating func attemptFailed(
-        _ attempt: Int32, _ fault: Fault, _ text: String, now: Instant, into out: inout ActionBuffer
+        _ attempt: Int32, _ fault: Fault, _ text: String, isOfMachine: Bool = false, now: Instant,
+        into out: inout ActionBuffer
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let upstream = attempts.slots[Int(attempt)].upstream
@@ -176,8 +188,8 @@ extension Engine {
         }
         note(upstream, network) { $0.failures[fault.rawIndex] += 1 }
         queries.slots[query].failure = QueryFailure(
-            fault: fault, code: fault == .upstream || fault == .name ? .noReachableAuthority : .networkError, text: text
-        )
+            fault: fault, code: fault == .upstream || fault == .name ? .noReachableAuthority : .networkError,
+            isOfMachine: isOfMachine, text: text)
         release(attempt, now: now, into: &out)
         if needs.contains(.verifyCase), queries.slots[query].freeRetries < Engine.freeRetryLimit,
             queries.slots[query].sendCounts.count(member, .udp) < SendCounts.limit

@@ -21,7 +21,8 @@ extension Engine {
         guard query.recursionDesired else {
             return refuse(.refused, .notAuthoritative, question, query, into: &out)
         }
-        let clientKey = ClientLoad.key(query.client.endpoint.address)
+        // Keyed, so that nobody can choose prefixes that meet in one place of the tables.
+        let clientKey = ClientLoad.key(query.client.endpoint.address) ^ cache.seed.0
         let perClient = settings.maxInflightPerClient
         if isStopping || (perClient > 0 && clientLoad.count(clientKey) >= perClient) {
             return shed(question, query, into: &out)
@@ -39,7 +40,7 @@ extension Engine {
         guard let slot = openQuery(question, for: .clients, caches: caches, now: now, into: &out) else {
             return shed(question, query, into: &out)
         }
-        addWaiter(query, clientKey, to: slot)
+        addWaiter(query, clientKey, to: slot, now)
         if hasStale { setStaleTimer(slot, now) }
         continueQuery(slot, now: now, into: &out)
     }
@@ -109,15 +110,14 @@ extension Engine {
             queries.slots[slot].purpose = .clients
             queries.slots[slot].deadline = now + settings.queryDeadline
         }
-        addWaiter(query, clientKey, to: slot)
+        addWaiter(query, clientKey, to: slot, now)
         if hasStale { setStaleTimer(slot, now) }
         armQuery(slot)
     }
 
-    private mutating func addWaiter(_ query: ClientQuery, _ clientKey: UInt64, to slot: Int) {
-        guard let waiter = waiters.add(query, clientKey: clientKey, before: queries.slots[slot].firstWaiter) else {
-            return
-        }
+    private mutating func addWaiter(_ query: ClientQuery, _ clientKey: UInt64, to slot: Int, _ now: Instant) {
+        let first = queries.slots[slot].firstWaiter
+        guard let waiter = waiters.add(query, clientKey: clientKey, since: now, before: first) else { return }
         queries.slots[slot].firstWaiter = waiter
         clientLoad.add(clientKey)
     }
@@ -140,7 +140,8 @@ extension Engine {
         while waiters.count >= waiters.limit || queries.isFull {
             let oldest = patience.popOldest(olderThan: Engine.longestPatience, now: now, of: queries)
             guard let oldest else { return }
-            dropWaiters(oldest, now: now, into: &out)
+            let until = now + Interval(nanoseconds: -Engine.longestPatience.nanoseconds)
+            dropWaiters(oldest, until: until, now: now, into: &out)
         }
     }
 }

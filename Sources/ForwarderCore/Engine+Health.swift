@@ -6,6 +6,11 @@
 import DNSWire
 
 extension Engine {
+    /// Cached failures are forgotten for the return of one upstream no more often than this.
+    static let pardonPause = Interval.seconds(10)
+    /// Upstreams that went down so long before the last one did are no part of the same outage.
+    static let outageSpan = Interval.seconds(30)
+
     /// Something that only the upstream can have sent came in: it is alive.
     mutating func noteHeard(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
         pools[upstream].answeredAt = now
@@ -17,12 +22,19 @@ extension Engine {
         if isEnd { endOutage(now: now, into: &out) }
         guard isBack else { return }
         out.events.append(.up(upstream: upstream))
-        // What failed because of it is worth asking again.
+        // What failed because of it is worth asking again; not each time for one that comes and goes.
+        guard now >= pardonableAt else { return }
+        pardonableAt = now + Engine.pardonPause
         cache.forgetFailures(now: now)
     }
 
     /// A failure that is the upstream's or the path's, counted once for each name.
-    mutating func noteFailure(_ upstream: Int, nameHash: UInt64, _ now: Instant, into out: inout ActionBuffer) {
+    mutating func noteFailure(
+        _ upstream: Int, nameHash: UInt64, for purpose: QueryPurpose = .clients, _ now: Instant,
+        into out: inout ActionBuffer
+    ) {
+        // Many routers swallow a name and type like the loop probe's: that says nothing of other questions.
+        if case .loop = purpose { return }
         let wentDown = pools[upstream].health.noteFailure(nameHash: nameHash, now)
         if pools[upstream].health.isDown { scheduleProbe(upstream) }
         guard wentDown else { return }
@@ -77,6 +89,7 @@ extension Engine {
             if !pools[upstream].health.isDown && !pools[upstream].health.isLooping { return }
         }
         isOutage = true
+        outageBeganAt = now
         counters.outages += 1
         if clientUpstreams.count > 1 { out.events.append(.outage(hasBegun: true)) }
         for upstream in clientUpstreams {
@@ -85,17 +98,24 @@ extension Engine {
         }
     }
 
-    /// One answered: the others failed for the same reason, which is over.
+    /// One answered: those that failed together failed for the same reason, which is over.
     private mutating func endOutage(now: Instant, into out: inout ActionBuffer) {
         isOutage = false
         if clientUpstreams.count > 1 { out.events.append(.outage(hasBegun: false)) }
-        for upstream in clientUpstreams { forgive(upstream, now: now, into: &out) }
+        for upstream in clientUpstreams {
+            if outageBeganAt - pools[upstream].health.downAt <= Engine.outageSpan {
+                forgive(upstream, isNewNetwork: false, now: now, into: &out)
+            } else {
+                pools[upstream].health.endOutage(now)
+                scheduleProbe(upstream)
+            }
+        }
         cache.forgetFailures(now: now)
     }
 
     /// Nothing is held against an upstream any more.
-    mutating func forgive(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
-        if pools[upstream].health.forgive() { out.events.append(.up(upstream: upstream)) }
+    mutating func forgive(_ upstream: Int, isNewNetwork: Bool, now: Instant, into out: inout ActionBuffer) {
+        if pools[upstream].health.forgive(isNewNetwork: isNewNetwork) { out.events.append(.up(upstream: upstream)) }
         pools[upstream].connectPause = .zero
         pools[upstream].connectBlockedUntil = Instant(nanoseconds: 0)
         pools[upstream].prewarmBlockedUntil = Instant(nanoseconds: 0)

@@ -1,8 +1,8 @@
 // Forwarding loops: whether a server that we ask sends our queries back to us.
 //
 // Each upstream of a local network is asked for a random name at the start and when the network or its address changes,
-// until there is a verdict, and each minute while it loops. Whoever of our workers gets that name from a client knows it
-// by a keyed tag in it and gives an answer that only we can give; the worker that asked finds it and switches the
+// until there is a verdict, and each minute while it loops. Whoever of our workers gets that name from a client knows
+// it by a keyed tag in it and gives an answer that only we can give; the worker that asked finds it and switches the
 // upstream off. Silence and SERVFAIL are no verdict: in a ring of daemons that start one after another, or that have
 // switched each other off, nothing else can be had. Public resolvers cannot forward to us and are not asked. The
 // rejected way, CoreDNS's, ends the process.
@@ -14,6 +14,9 @@ extension Engine {
     static let loopPause = Interval.seconds(60)
     /// Longer than a probe takes with the default times.
     static let firstLoopPause = Interval.seconds(4)
+    /// An upstream that loops and gives no verdict so often in a row is used again: the loop may have been mended, and
+    /// such names be swallowed there now. If it has not, the next probe will tell.
+    private static let silentLoopProbes = 3
     private static let digits = Array("0123456789abcdef".utf8)
     /// One label: sixteen digits of a random number, sixteen of its tag.
     private static let loopNameLength = 34
@@ -26,6 +29,10 @@ extension Engine {
         guard endpoint.address.isLocal else { return pools[upstream].loopProbeAt = nil }
         let doubled = Interval(nanoseconds: Engine.firstLoopPause.nanoseconds << min(pools[upstream].loopProbes, 4))
         pools[upstream].loopProbes = min(pools[upstream].loopProbes + 1, 4)
+        if pools[upstream].health.isLooping && pools[upstream].loopProbes > Engine.silentLoopProbes {
+            pools[upstream].health.isLooping = false
+            out.events.append(.loop(upstream: upstream, isFound: false))
+        }
         pools[upstream].loopProbeAt = now + min(doubled, Engine.loopPause)
         let nonce = random.next64()
         let tag = cache.tag(nonce, 0)

@@ -170,7 +170,8 @@ extension Engine {
         if failure == .messageTooLong { return askAgain(attempt, needs.union(.stream), now: now, into: &out) }
         if failure.fault == .local {
             if failure == .networkUnreachable {
-                return attemptFailed(attempt, .local, "network unreachable", now: now, into: &out)
+                return attemptFailed(
+                    attempt, .local, "network unreachable", isOfMachine: true, now: now, into: &out)
             }
             if failure == .addressGone && wasSent && lost.network.isStream {
                 // Our own network took it back; `freeRetries` bounds how often.

@@ -10,7 +10,7 @@ extension Engine {
         counters.networkChanges += 1
         out.events.append(.networkChanged)
         isOutage = false
-        refreshBlockedUntil = Instant(nanoseconds: 0)
+        for group in refreshBlockedUntil.indices { refreshBlockedUntil[group] = Instant(nanoseconds: 0) }
         for group in strategies.indices { strategies[group].forget() }
         cache.forgetFailures(now: now)
         for upstream in pools.indices { startAnew(upstream, now: now, into: &out) }
@@ -25,6 +25,11 @@ extension Engine {
         pools[upstream].hasLostCase = false
         pools[upstream].refusesEDNSUntil = Instant(nanoseconds: 0)
         pools[upstream].serverCookieLength = 0
+        // A server must not know us again in another network by our cookie (RFC 9018 3). What is under way still needs
+        // the old one.
+        if pools[upstream].inFlight == 0 {
+            for octet in 0..<8 { cookies[upstream * 64 + octet] = UInt8(truncatingIfNeeded: random.next32()) }
+        }
         pools[upstream].learnedIdle = nil
         pools[upstream].seenIdle = nil
         pools[upstream].learnedQueries = nil
@@ -36,7 +41,7 @@ extension Engine {
         pools[upstream].isFresh = true
         pools[upstream].wantsPrewarm = pools[upstream].prewarms
         replaceStreams(upstream, now: now, into: &out)
-        forgive(upstream, now: now, into: &out)
+        forgive(upstream, isNewNetwork: true, now: now, into: &out)
     }
 
     /// An idle stream costs one handshake to replace, a dead one costs a client its patience. What owes an answer may
@@ -95,6 +100,10 @@ extension Engine {
         let known = pools[upstream].endpoints
         pools[upstream].endpoints = endpoints
         pools[upstream].preferred = 0
+        for group in settings.groups.indices where settings.groups[group].members.contains(upstream) {
+            let servers = settings.groups[group].members.filter { pools[$0].settings.isSystem }
+            groupEpochs[group] = Engine.epoch(servers.flatMap { pools[$0].endpoints }, seed: cache.seed)
+        }
         let slots = pools[upstream].datagrams + pools[upstream].streams
         for id in slots.map({ connections.id($0) }) where connections.isOpen(id) {
             let slot = Int(id.slot)

@@ -8,10 +8,39 @@ import DNSWire
 
 /// A packed answer whose clients have not all got it yet.
 struct HeldReply {
-    var slot: Int
     var block: [UInt8]
     /// A stale answer hides it, while one is kept.
     var isHidden = false
+}
+
+/// The answers that are held, by the place that their query knows.
+struct HeldReplies {
+    /// Octets of all blocks. What comes on top is dropped: only an attack saves up so much.
+    static let octetLimit = 4 << 20
+
+    private var places: [HeldReply] = []
+    private var free: [Int] = []
+    private var octets = 0
+
+    /// nil at the bound.
+    mutating func add(_ reply: HeldReply) -> Int? {
+        guard octets + reply.block.count <= Self.octetLimit else { return nil }
+        octets += reply.block.count
+        if let place = free.popLast() {
+            places[place] = reply
+            return place
+        }
+        places.append(reply)
+        return places.count - 1
+    }
+
+    subscript(place: Int) -> HeldReply { places[place] }
+
+    mutating func remove(_ place: Int) {
+        octets -= places[place].block.count
+        places[place].block = []
+        free.append(place)
+    }
 }
 
 extension Engine {
@@ -35,27 +64,27 @@ extension Engine {
         guard queries.slots[slot].firstWaiter >= 0 else { return closeQuery(slot, now: now, into: &out) }
         var block = [UInt8](repeating: 0, count: length)
         for index in 0..<length { block[index] = packer.scratch[index] }
-        heldReplies.append(HeldReply(slot: slot, block: block, isHidden: isHidden))
+        guard let place = heldReplies.add(HeldReply(block: block, isHidden: isHidden)) else {
+            return dropWaiters(slot, now: now, into: &out)
+        }
         counters.paced += 1
         letGo(slot, now: now, into: &out)
+        queries.slots[slot].held = place
         queries.slots[slot].heldUntil = now + ReplyPacer.window
         armQuery(slot)
     }
 
-    /// The next portion of the replies that were held back.
+    /// The next portion of the replies that were held back. A second past the deadline nobody waits for one any more.
     mutating func giveHeld(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
-        guard let held = heldReplies.firstIndex(where: { $0.slot == slot }) else {
-            queries.slots[slot].heldUntil = nil
-            return closeQuery(slot, now: now, into: &out)
-        }
-        if !heldReplies[held].isHidden || !giveStaleToAll(slot, now: now, into: &out) {
-            packer.restore(heldReplies[held].block)
+        guard let place = queries.slots[slot].held else { return closeQuery(slot, now: now, into: &out) }
+        if !heldReplies[place].isHidden || !giveStaleToAll(slot, now: now, into: &out) {
+            packer.restore(heldReplies[place].block)
             counters.fromUpstream += UInt64(replyToAll(slot, now: now, into: &out))
         }
-        if queries.slots[slot].firstWaiter >= 0 {
-            queries.slots[slot].heldUntil = now + ReplyPacer.window
-            return armQuery(slot)
-        }
-        closeQuery(slot, now: now, into: &out)
+        guard queries.slots[slot].firstWaiter >= 0 else { return closeQuery(slot, now: now, into: &out) }
+        let end = queries.slots[slot].startedAt + settings.queryDeadline + .seconds(1)
+        guard now < end else { return dropWaiters(slot, now: now, into: &out) }
+        queries.slots[slot].heldUntil = now + ReplyPacer.window
+        armQuery(slot)
     }
 }

@@ -76,7 +76,8 @@ extension Engine {
                 let pause = min(max(seconds, 1), Engine.longestRetryAfter)
                 pools[upstream].health.noteAway(until: now + .seconds(Int64(pause)))
             } else {
-                noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+                let (nameHash, purpose) = (queries.slots[query].question.nameHash, queries.slots[query].purpose)
+                noteFailure(upstream, nameHash: nameHash, for: purpose, now, into: &out)
             }
             attemptFailed(index, .upstream, text(failure), now: now, into: &out)
         }

@@ -98,7 +98,7 @@ extension Engine {
         let sent = queries.slots[query].sendCounts.count(member, network)
         guard queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
             let text: String = fault == .local ? "nothing could be sent from here" : "no usable answer"
-            return attemptFailed(attempt, fault, text, now: now, into: &out)
+            return attemptFailed(attempt, fault, text, isOfMachine: fault == .local, now: now, into: &out)
         }
         queries.slots[query].freeRetries += 1
         release(attempt, now: now, into: &out)
@@ -216,8 +216,6 @@ extension Engine {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
         let roundTrip = now - attempts.slots[Int(attempt)].sentAt
-        strategies[attempts.slots[Int(attempt)].group].note(
-            attempts.slots[Int(attempt)].member, roundTrip: roundTrip, now: now)
         if network == .udp {
             pools[upstream].udpLatency.note(roundTrip)
         } else {
@@ -248,6 +246,7 @@ extension Engine {
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let isStream = connections.slots[slot].network.isStream
+        noteChoice(attempt, survey, now)
         if isStream, let units = survey.keepalive {
             connections.slots[slot].announcedIdle = .milliseconds(Int64(units) * 100)
         }
@@ -285,6 +284,16 @@ extension Engine {
         }
         // Before `finish` releases the rest: an answered id is buried, so that a duplicate is known.
         finish(query, packed, isDeliberate: isDeliberate(survey), now: now, into: &out)
+    }
+
+    /// Tells the strategy what its choice was worth. A member whose errors come fast must not look like the fast one.
+    private mutating func noteChoice(_ attempt: Int32, _ survey: SurveyedResponse, _ now: Instant) {
+        let entry = attempts.slots[Int(attempt)]
+        if isWorthAsking(survey, attempt) {
+            strategies[entry.group].failed(entry.member, after: now - entry.sentAt, now: now)
+        } else {
+            strategies[entry.group].note(entry.member, roundTrip: now - entry.sentAt, now: now)
+        }
     }
 
     /// Whether another member could do better: an error of `failover_on` that does not say that it is meant.

@@ -1,7 +1,7 @@
 // Which member a query goes to next: the strategy's choice, a hedge beside it, the fallback group, or the end.
 //
-// What a query costs beyond one sending is drawn from the budget of the upstream that would bear it (ExtraBudget):
-// when everybody's queries fail at once, repeating them all would be the storm that keeps the upstream down.
+// What a query costs beyond one sending is drawn from the budget of the upstream that it went to first (ExtraBudget):
+// when everybody's queries fail at once, repeating them all would be the storm that keeps the next one down too.
 
 import DNSWire
 
@@ -194,19 +194,22 @@ extension Engine {
 
     // MARK: - The budget
 
-    /// Draws a sending from the upstream's budget. The first one of a client's query is free.
+    /// Draws a sending from a budget. The first one of a client's query is free and feeds the budget of the upstream
+    /// that it goes to; what follows is paid by that one, whose silence it is due to, wherever it goes.
     private mutating func affords(_ slot: Int, _ upstream: Int, _ now: Instant) -> Bool {
         switch queries.slots[slot].purpose {
         case .probe, .loop, .addresses: return true
-        case .refresh(let kind) where queries.slots[slot].sends == 0: return pools[upstream].extras.take(kind, now)
+        case .refresh(let kind) where queries.slots[slot].payer == nil:
+            queries.slots[slot].payer = upstream
+            return pools[upstream].extras.take(kind, now)
         case .clients, .refresh: break
         }
-        if queries.slots[slot].sends == 0 && !queries.slots[slot].isCountedFirst {
-            queries.slots[slot].isCountedFirst = true
+        guard let payer = queries.slots[slot].payer else {
+            queries.slots[slot].payer = upstream
             pools[upstream].extras.noteFirst()
             return true
         }
-        return pools[upstream].extras.take(.retransmit, now)
+        return pools[payer].extras.take(.retransmit, now)
     }
 
     /// The budget is used up. A refresh is given up: nobody waits for it. A client's query waits for the next token.
@@ -240,15 +243,14 @@ extension Engine {
             let member = chooseMember(slot, group, mustBeWell: true, now)
         else { return }
         let upstream = settings.groups[group].members[member]
-        guard pools[upstream].extras.take(.hedge, now) else { return }
+        guard pools[queries.slots[slot].payer ?? upstream].extras.take(.hedge, now) else { return }
         queries.slots[slot].tried |= 1 << UInt64(member)
         queries.slots[slot].sends += 1
         pools[upstream].dispatch.hedges += 1
         beginAttempt(slot, group: group, member: member, needs: [], isHedge: true, now: now, into: &out)
     }
 
-    /// After an error RCODE: asks another member instead, once, if there is one and the budget allows. The attempt is
-    /// given back then.
+    /// After an error RCODE: asks another member instead, once, if there is one. The attempt is given back then.
     mutating func retryElsewhere(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) -> Bool {
         let slot = Int(attempts.slots[Int(attempt)].query)
         let group = queries.slots[slot].asks
@@ -256,7 +258,8 @@ extension Engine {
             let member = chooseMember(slot, group, mustBeWell: true, now)
         else { return false }
         let upstream = settings.groups[group].members[member]
-        guard pools[upstream].extras.take(.retry, now) else { return false }
+        // Not drawn from the budget: it is one at most, the one that answered is not ill but useless, and the other may
+        // have had no first sendings to earn tokens by.
         queries.slots[slot].hasRetriedCode = true
         queries.slots[slot].tried |= 1 << UInt64(member)
         queries.slots[slot].sends += 1

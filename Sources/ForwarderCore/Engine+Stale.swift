@@ -15,7 +15,7 @@ extension Engine {
         if settings.cache.staleAfter <= .zero { return allowsStale(Int(question.group), now) }
         if let joined, queries.slots[joined].isStaleGiven { return true }
         let group = Int(question.group)
-        let isHopeless = now < refreshBlockedUntil || isDown(group, now)
+        let isHopeless = now < refreshBlockedUntil[group] || isDown(group, now)
         return isHopeless && settings.groups[group].whenDown == .stale
     }
 
@@ -93,7 +93,7 @@ extension Engine {
     mutating func refresh(
         _ question: Question, _ kind: ExtraKind, now: Instant, into out: inout ActionBuffer
     ) {
-        guard !isStopping, now >= refreshBlockedUntil, joinable(question) == nil else { return }
+        guard !isStopping, now >= refreshBlockedUntil[Int(question.group)], joinable(question) == nil else { return }
         guard refreshes < refreshLimit, waiters.count < waiters.limit / 2 else {
             counters.refreshesRefused += 1
             return

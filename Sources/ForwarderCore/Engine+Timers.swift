@@ -110,7 +110,8 @@ extension Engine {
         // Where connect_timeout is over too, the stream's own end tells it.
         if now < openedAt + pools[upstream].settings.pool.connectTimeout {
             let query = Int(attempts.slots[index].query)
-            noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+            let (nameHash, purpose) = (queries.slots[query].question.nameHash, queries.slots[query].purpose)
+            noteFailure(upstream, nameHash: nameHash, for: purpose, now, into: &out)
         }
         attemptFailed(attempt, .path, "connecting took too long", now: now, into: &out)
     }
@@ -135,7 +136,8 @@ extension Engine {
         // Whoever answered something asked later is alive: this datagram was lost, or its name is slow.
         let sentAt = attempts.slots[index].sentAt
         if pools[upstream].answeredAt < sentAt {
-            noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+            let (nameHash, purpose) = (queries.slots[query].question.nameHash, queries.slots[query].purpose)
+            noteFailure(upstream, nameHash: nameHash, for: purpose, now, into: &out)
         }
         if let received = connections.slots[slot].receivedAt, received >= sentAt { return }
         connections.slots[slot].timeoutsInRow += 1

@@ -45,11 +45,13 @@ public struct Engine: ~Copyable {
     var clientLoad = ClientLoad()
     var patience: PatienceQueue
     var pacer = ReplyPacer()
-    var heldReplies: [HeldReply] = []
+    var heldReplies = HeldReplies()
     /// Queries that refresh an answer while nobody waits.
     var refreshes = 0
-    /// After a failure of our own machine nothing is refreshed before.
-    var refreshBlockedUntil = Instant(nanoseconds: 0)
+    /// By group: what `Question.epoch` is now.
+    var groupEpochs: [UInt8]
+    /// By group: after a failure of our own machine nothing is refreshed before.
+    var refreshBlockedUntil: [Instant]
     // Selection.
     let routes: RouteTable
     var strategies: [Strategy]
@@ -59,6 +61,9 @@ public struct Engine: ~Copyable {
     let clientUpstreams: [Int]
     /// Every one of them is down.
     var isOutage = false
+    var outageBeganAt = Instant(nanoseconds: 0)
+    /// When the return of one upstream may make cached failures forgotten again.
+    var pardonableAt = Instant(nanoseconds: 0)
     /// Any upstream has answered anything.
     var hasHeard = false
     var candidates: [Int] = []
@@ -111,10 +116,15 @@ public struct Engine: ~Copyable {
         waiters = WaiterTable(limit: inflightPart)
         patience = PatienceQueue(limit: inflightPart)
         strategies = settings.groups.map { Strategy($0) }
+        groupEpochs = settings.groups.map { group in
+            let servers = group.members.map { settings.upstreams[$0] }.filter(\.isSystem)
+            return Engine.epoch(servers.flatMap(\.endpoints), seed: cache.seed)
+        }
+        refreshBlockedUntil = settings.groups.map { _ in Instant(nanoseconds: 0) }
         pools = settings.upstreams.enumerated().map { index, upstream in
             UpstreamPool(
                 index: index, settings: upstream, health: settings.health,
-                ceiling: Engine.part(of: upstream.pool.maxConnections, worker, workers))
+                ceiling: Engine.part(of: upstream.pool.maxConnections, worker, workers), workers: workers)
         }
         cookies = ByteStore(capacity: max(1, settings.upstreams.count) * 64)
         clientSubnet = settings.clientSubnet.map { block in
@@ -135,6 +145,18 @@ public struct Engine: ~Copyable {
         let hidden = settings.bootstrapGroup
         let members = settings.groups.indices.filter { $0 != hidden }.flatMap { settings.groups[$0].members }
         return Set(members).sorted()
+    }
+
+    /// A group of the machine's own servers gives other answers in another network (split DNS, captive portals): five
+    /// bits of a hash over its servers, the same in all workers. Back in the first network, its answers count again.
+    static func epoch(_ servers: [Endpoint], seed: (UInt64, UInt64)) -> UInt8 {
+        if servers.isEmpty { return 0 }
+        var state = SipHash(key: seed)
+        for endpoint in servers {
+            state.append(endpoint.address.high)
+            state.append(endpoint.address.low)
+        }
+        return UInt8(truncatingIfNeeded: state.finish() & 31)
     }
 
     /// A group of one upstream: its probes take the same way as every query, to it alone.

@@ -109,7 +109,9 @@ extension SettingsMapping {
             }
         // Another order of the same upstreams gives the same answers.
         let urls = group.members.map { upstreams[$0].url }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        mapped.identity = group.name + "=" + urls.joined(separator: " ")
+        // What a network's own servers say holds in that network only.
+        let isOfNetwork = group.members.contains { upstreams[$0].isSystem }
+        mapped.identity = isOfNetwork ? "-" : group.name + "=" + urls.joined(separator: " ")
         return mapped
     }
 

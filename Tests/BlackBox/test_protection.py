@@ -9,6 +9,7 @@ import pytest
 import dns.flags
 
 import wire
+from bursts import wait_until
 from clients import TCPClient, UDPClient, read, wire_option
 
 CLIENT_COOKIE = b"12345678"
@@ -153,3 +154,19 @@ def test_overload_answers_hits(build):
         assert time.monotonic() - begin < 0.3
     found = stack.daemon.statistics()
     assert found["engine"]["overloaded"] >= 150 and found["in_flight"] <= 100
+
+
+def test_joining_what_makes_room(build):
+    """The table is full, and the oldest query in it, dropped to make room, is the one that the next client would
+    join: that client is answered all the same, and nothing stays behind."""
+    stack = build(group={"attempt_timeout": "2s"}, server={"max_inflight": 100, "max_inflight_per_client": 0})
+    with UDPClient(stack.port) as crowd, UDPClient(stack.port) as last:
+        crowd.send(wire.make_query("oldest.drop.lab.example", ident=1))
+        time.sleep(0.2)
+        for i in range(99):
+            crowd.send(wire.make_query(f"crowd{i}.drop.lab.example", ident=2 + i))
+        time.sleep(1.9)
+        assert last.ask("oldest.drop.lab.example", seconds=6) is not None
+    found = stack.daemon.statistics()
+    assert found["engine"]["dropped"]["impatient"] == 1, found["engine"]
+    assert wait_until(lambda: stack.daemon.statistics()["in_flight"] == 0, 6)

@@ -50,7 +50,7 @@ struct SelectionBudgetTests {
     @Test func theLessImportantLeaveSomethingToTheMoreImportant() {
         // (kind, what it gets of a full budget)
         let expected: [(ExtraKind, Int)] = [
-            (.prefetch, 125), (.refresh, 187), (.hedge, 187), (.retry, 187), (.retransmit, 250),
+            (.prefetch, 125), (.refresh, 187), (.hedge, 187), (.retransmit, 250),
         ]
         for (kind, wanted) in expected {
             var budget = ExtraBudget()

@@ -20,7 +20,7 @@ struct UpstreamHealthTests {
         func isEligible(_ now: Instant) -> Bool { value.isEligible(now) }
         func answer() -> Bool { value.noteAnswer() }
         func fail(_ name: UInt64, _ now: Instant) -> Bool { value.noteFailure(nameHash: name, now) }
-        func forgive() -> Bool { value.forgive() }
+        func forgive() -> Bool { value.forgive(isNewNetwork: false) }
         /// When it is to be probed.
         var due: Instant? { value.probeDue(heardAt: Instant(nanoseconds: .min), probedAt: UpstreamHealthTests.start) }
 
@@ -30,6 +30,7 @@ struct UpstreamHealthTests {
             value.isProbing = true
             value.noteSent(sent)
             _ = fail(UInt64(bitPattern: sent.nanoseconds), end)
+            value.probeFailed(end)
             value.endProbe(end)
             return due.map { $0 - end }
         }

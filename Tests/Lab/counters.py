@@ -14,7 +14,10 @@ class Counters:
 
     def reset(self):
         self.udp = self.tcp = self.tls = self.https = self.malformed = 0
-        self.answered = self.loop_probes = 0
+        self.answered = 0
+        # Not among the queries above: the forwarder's own probes, and what a black hole swallowed.
+        self.probes = self.loop_probes = self.swallowed = 0
+        self.failed_zone = 0
         self.keepalives_asked = 0
         self.ports = {}
         self.ids = set()
@@ -53,6 +56,13 @@ class Counters:
         self.methods, self.paths, self.authorities, self.content_types = {}, {}, {}, {}
         self.stream_errors = {}
         self.nonzero_ids = self.streams_over_limit = self.pings = self.goaways = self.highest_stream = 0
+
+    def probe(self, kind):
+        """Counts one of the forwarder's own queries."""
+        if kind == "health":
+            self.probes += 1
+        else:
+            self.loop_probes += 1
 
     def query(self, query):
         """Counts one query; returns how often its question was asked so far."""
@@ -140,15 +150,17 @@ class Counters:
     def report(self):
         """All of it as plain values for JSON."""
         plain = ("udp", "tcp", "malformed", "answered", "loop_probes", "keepalives_asked", "id_repeats", "in_flight",
-                 "max_in_flight", "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
-                 "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
+                 "max_in_flight", "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags",
+                 "sizes", "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
                  "peak_pipelined", "ports", "tls", "https", "opened_by",
                  "handshakes", "resumed", "tickets_offered", "tickets_reused", "close_notifies",
                  "handshake_failures", "alerts", "server_names", "alpn", "tls_versions", "records", "frames",
                  "frames_per_record_peak", "query_sizes", "methods", "paths", "authorities", "content_types",
-                 "stream_errors", "nonzero_ids", "streams_over_limit", "pings", "goaways", "highest_stream")
+                 "stream_errors", "nonzero_ids", "streams_over_limit", "pings", "goaways", "highest_stream",
+                 "probes", "swallowed", "failed_zone")
         report = {name: getattr(self, name) for name in plain}
         report["queries"] = self.udp + self.tcp + self.tls + self.https
+        report["arrived"] = report["queries"] + self.swallowed + self.probes + self.loop_probes
         report["distinct_ports"] = len(self.ports)
         report["distinct_ids"] = len(self.ids)
         report["distinct_names"] = len(self.asked)

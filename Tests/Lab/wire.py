@@ -9,8 +9,8 @@ import ipaddress
 import struct
 import zlib
 
-A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, OPT, RRSIG, SVCB, HTTPS, SPF, ANY, CAA = (
-    1, 2, 5, 6, 12, 15, 16, 28, 41, 46, 64, 65, 99, 255, 257)
+A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, AAAA, OPT, RRSIG, SVCB, HTTPS, SPF, ANY, CAA = (
+    1, 2, 5, 6, 12, 13, 15, 16, 28, 41, 46, 64, 65, 99, 255, 257)
 QR, TC, RD, RA, AD, CD = 0x8000, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS, BADCOOKIE = 0, 1, 2, 3, 4, 5, 16, 23
 OPTION_COOKIE, OPTION_KEEPALIVE, OPTION_EDE = 10, 11, 15
@@ -34,11 +34,6 @@ class Query:
             found.append(self.name[at + 1:at + 1 + self.name[at]])
             at += 1 + self.name[at]
         return found
-
-    @property
-    def is_loop_probe(self):
-        """A single label of 32 octets, type HINFO: how the daemon finds out whether it asks itself."""
-        return self.qtype == 13 and len(self.name) == 34 and self.name[0] == 32
 
     def option(self, code):
         for found, body in self.options:

@@ -9,8 +9,9 @@ enum DeliberateError {
         switch code {
         // DNSSEC: 4.2, 4.3, 4.6 to 4.13; 27 and 28 of the registry.
         case 1, 2, 5...12, 27, 28: true
-        // Forged, blocked, censored, filtered, prohibited: 4.5, 4.16 to 4.19.
-        case 4, 15...18: true
+        // Forged, blocked, censored, filtered: 4.5, 4.16 to 4.18. Not prohibited (4.19): that is about who asks, and
+        // another server may let us.
+        case 4, 15...17: true
         default: false
         }
     }

@@ -9,6 +9,8 @@ import DNSWire
 struct QueryFailure {
     var fault = Fault.upstream
     var code = ExtendedErrorCode.noReachableAuthority
+    /// Our own machine could not send at all: no route, port, descriptor or buffer.
+    var isOfMachine = false
     /// Empty: nobody said anything.
     var text: String = ""
 }
@@ -68,9 +70,10 @@ struct ForwardedQuery {
     var staleAt: Instant?
     /// They got it; whoever joins gets it at once.
     var isStaleGiven = false
-    /// Its first sending was counted; the others are drawn from the budget.
-    var isCountedFirst = false
-    /// Answered, and some clients get it not before then.
+    /// The upstream of its first sending, whose budget pays for the others.
+    var payer: Int?
+    /// Where its answer is held, and when the next of its clients get it.
+    var held: Int?
     var heldUntil: Instant?
     /// The budget of extra queries was used up: not before.
     var postponedUntil: Instant?

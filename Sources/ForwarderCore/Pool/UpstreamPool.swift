@@ -67,7 +67,7 @@ struct UpstreamPool {
     var tcpLatency = LatencyEstimate()
     var health: UpstreamHealth
     /// Queries beyond one for each of a client: sent again, hedged, refreshed.
-    var extras = ExtraBudget()
+    var extras: ExtraBudget
     var inFlight = 0
     /// When the first query was sent since anything was heard.
     var owedSince: Instant?
@@ -117,7 +117,8 @@ struct UpstreamPool {
     var tcp: PoolStatistics
     var dispatch = UpstreamStatistics()
 
-    init(index: Int, settings: UpstreamSettings, health: HealthSettings, ceiling: Int) {
+    init(index: Int, settings: UpstreamSettings, health: HealthSettings, ceiling: Int, workers: Int) {
+        extras = ExtraBudget(workers: workers)
         self.index = index
         self.settings = settings
         self.ceiling = max(1, ceiling)

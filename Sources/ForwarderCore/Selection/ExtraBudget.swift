@@ -1,4 +1,4 @@
-// How many extra queries an upstream may get: retransmits, hedges, retries, refreshes and prefetches share one budget.
+// How many extra queries an upstream may cause: retransmits, hedges, refreshes and prefetches share one budget.
 //
 // Without one, every way of being helpful is a way of striking an upstream that is already down: each client's query
 // becomes several just when it can answer none. The engine tells of each first sending and asks before each extra one.
@@ -14,21 +14,32 @@ struct ExtraBudget {
     static let window = Interval.seconds(10)
     /// The smallest capacity, and what is there at the start: a window of the floor.
     static let leastCapacity = 250
+    /// A worker's part of the floor is no smaller than this.
+    private static let leastFloor = 3
 
     /// One query, in the thousandths that the balance is kept in.
     private static let query = 1_000
     /// A thousandth of a query accrues from the floor in this time.
-    private static let tick = 1_000_000_000 / Int64(query * floorPerSecond)
+    private let tick: Int64
+    private let leastCapacity: Int
     private static let halfWindow = window.nanoseconds / 2
 
-    private var balance = leastCapacity * query
+    private var balance: Int
     private var refilledAt: Instant?
     private var halfBeganAt = Instant(nanoseconds: 0)
     /// First sendings in the half window that runs, and in the one before it.
     private var firsts = 0
     private var firstsBefore = 0
-    private var grantedCounts = [5 of UInt64](repeating: 0)
-    private var deniedCounts = [5 of UInt64](repeating: 0)
+    private var grantedCounts = [4 of UInt64](repeating: 0)
+    private var deniedCounts = [4 of UInt64](repeating: 0)
+
+    /// - Parameter workers: the floor is the process's, and shared out.
+    init(workers: Int = 1) {
+        let floor = max(Self.leastFloor, Self.floorPerSecond / max(workers, 1))
+        tick = 1_000_000_000 / Int64(Self.query * floor)
+        leastCapacity = Self.leastCapacity * floor / Self.floorPerSecond
+        balance = leastCapacity * Self.query
+    }
 
     /// Since the start.
     func granted(_ kind: ExtraKind) -> UInt64 { grantedCounts[kind.rawValue] }
@@ -57,13 +68,13 @@ struct ExtraBudget {
     private func reserve(_ kind: ExtraKind) -> Int {
         switch kind {
         case .retransmit: 0
-        case .hedge, .retry, .refresh: capacity / 4
+        case .hedge, .refresh: capacity / 4
         case .prefetch: capacity / 2
         }
     }
 
     private var capacity: Int {
-        max(Self.leastCapacity, (firsts &+ firstsBefore) * Self.percent / 100) * Self.query
+        max(leastCapacity, (firsts &+ firstsBefore) * Self.percent / 100) * Self.query
     }
 
     private mutating func refill(_ now: Instant) {
@@ -84,9 +95,9 @@ struct ExtraBudget {
             halfBeganAt = now
         }
         let elapsed = max(0, (now - last).nanoseconds)
-        let ticks = min(elapsed / Self.tick, Int64(Self.leastCapacity * Self.query))
+        let ticks = min(elapsed / tick, Int64(leastCapacity * Self.query))
         // The part of a tick that is left counts next time.
-        refilledAt = Instant(nanoseconds: now.nanoseconds &- elapsed % Self.tick)
+        refilledAt = Instant(nanoseconds: now.nanoseconds &- elapsed % tick)
         balance = min(balance + Int(ticks), capacity)
     }
 }

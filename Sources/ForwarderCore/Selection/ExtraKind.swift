@@ -6,8 +6,6 @@ public enum ExtraKind: Int, CaseIterable, Sendable {
     case retransmit
     /// A second member beside one that is slow.
     case hedge
-    /// Another member after an error RCODE.
-    case retry
     /// A stale answer was given, a fresh one is fetched.
     case refresh
     /// A popular answer ends soon.
@@ -18,7 +16,6 @@ public enum ExtraKind: Int, CaseIterable, Sendable {
         switch self {
         case .retransmit: "retransmit"
         case .hedge: "hedge"
-        case .retry: "retry"
         case .refresh: "refresh"
         case .prefetch: "prefetch"
         }

@@ -16,6 +16,8 @@ struct UpstreamHealth {
 
     let settings: HealthSettings
     private(set) var isDown = false
+    /// When it went down.
+    private(set) var downAt = Instant(nanoseconds: 0)
     /// Our own queries came back from it.
     var isLooping = false
     /// A probe is on its way.
@@ -73,10 +75,9 @@ struct UpstreamHealth {
     mutating func noteFailure(nameHash: UInt64, _ now: Instant) -> Bool {
         answers = 0
         if isDown {
-            // Queries that are sent there in spite of it say nothing new, and must not put off the next try.
-            if isProbing {
-                probeFailed(now)
-            } else if settings.mode == .off && now - levelAt >= pause(now) {
+            // Queries that are sent there in spite of it, or were under way when it went down, say nothing new, and
+            // must not put off the next try.
+            if settings.mode == .off && now - levelAt >= pause(now) {
                 deepen(now)
                 tryAgainAt = now + pause(now)
             }
@@ -87,12 +88,15 @@ struct UpstreamHealth {
         failures += 1
         guard failures >= settings.failAfter else { return false }
         isDown = true
+        downAt = now
         // Asked at once whether it is dead or only those names were; a real query has to wait for its pause.
         tryAgainAt = settings.mode == .off ? now + pause(now) : now
         return true
     }
 
-    private mutating func probeFailed(_ now: Instant) {
+    /// The probe came to nothing. Only this makes the pauses longer.
+    mutating func probeFailed(_ now: Instant) {
+        guard isDown else { return }
         // The first pause is the shortest one: it has been asked at once when it went down.
         let next = now + pause(now)
         deepen(now)
@@ -127,14 +131,22 @@ struct UpstreamHealth {
         tryAgainAt = min(tryAgainAt, now + Self.outagePause)
     }
 
+    /// The outage is over for another upstream. This one was down long before: it is asked now whether it is back.
+    mutating func endOutage(_ now: Instant) {
+        isOutage = false
+        tryAgainAt = min(tryAgainAt, now)
+    }
+
     mutating func noteUnreachable(_ now: Instant) { unreachableUntil = now + .seconds(1) }
 
     /// It asked itself to be left alone for a while (Retry-After).
     mutating func noteAway(until: Instant) { awayUntil = max(awayUntil, until) }
 
     /// What it is to be blamed for was not its fault, or is long past: the network changed, or everything had failed
-    /// together. Returns whether it counted as down.
-    mutating func forgive() -> Bool {
+    /// together.
+    /// - Parameter isNewNetwork: what it asked for itself is forgotten too.
+    /// - Returns: whether it counted as down.
+    mutating func forgive(isNewNetwork: Bool) -> Bool {
         let wasDown = isDown
         isDown = false
         isOutage = false
@@ -144,6 +156,8 @@ struct UpstreamHealth {
         level = 0
         tryAgainAt = Instant(nanoseconds: 0)
         unreachableUntil = Instant(nanoseconds: 0)
+        // Elsewhere another machine may be meant.
+        if isNewNetwork { awayUntil = Instant(nanoseconds: 0) }
         return wasDown
     }
 
