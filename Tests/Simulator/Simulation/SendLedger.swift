@@ -42,11 +42,12 @@ struct SendLedger {
 
     /// - Parameter isAlone: nothing else happened at this wakeup; else whoever still waits may have been answered.
     mutating func noteAsked(_ question: Int, isAlone: Bool, now: Instant) {
-        if now - sheets[question].askedAt > life {
+        let isNew = now - sheets[question].askedAt > life
+        if isNew {
             sheets[question].queries = 0
             for index in 0..<accountsPerSheet { sheets[question].accounts[index] = Account() }
         }
-        if !joins || !isAlone || sheets[question].waiting == 0 { sheets[question].queries += 1 }
+        if isNew || !joins || !isAlone || sheets[question].waiting == 0 { sheets[question].queries += 1 }
         sheets[question].waiting += 1
         sheets[question].askedAt = now
     }

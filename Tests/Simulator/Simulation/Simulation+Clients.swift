@@ -73,7 +73,7 @@ extension Simulation {
         let waited = (at - exchange.sentAt).inMilliseconds
         tell("client \(port) is told \(TestType.rcodeName(message.rcode)) after \(waited) ms")
         var due = exchange.sentAt + plan.settings.queryDeadline
-        for sleep in sleeps where due >= sleep.from && due < sleep.to { due = sleep.to }
+        for sleep in sleeps where due + Simulation.lateness >= sleep.from && due < sleep.to { due = sleep.to }
         if at > due + Simulation.lateness {
             report("client \(port) waited \((at - exchange.sentAt).inMilliseconds) ms")
         }

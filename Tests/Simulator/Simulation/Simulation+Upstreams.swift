@@ -110,6 +110,7 @@ extension Simulation {
             if isDatagram { schedule(.zero, .lose(query.connection, .networkUnreachable)) }
             return
         }
+        if open.isMute { return }
         if open.isForgotten {
             if isFair || chance.chance(70) { schedule(milliseconds(50), .lose(query.connection, .reset)) }
             return

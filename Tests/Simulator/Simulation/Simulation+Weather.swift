@@ -10,6 +10,7 @@ extension Simulation {
         case .networkChange(let losesConnections):
             epoch += 1
             if losesConnections { loseConnections(of: nil, .addressGone) { _ in true } }
+            muteStreams()
             world.changeNetwork()
         case .suspend(let length): sleep(length)
         case .outage(let begins, let isTold): outage(begins, isTold)
@@ -26,10 +27,22 @@ extension Simulation {
             // Whatever the network still had to give back comes back now, and we are told.
             if hasOutage { outage(false, true) }
             world.openFailure = nil
-            clearStreams()
+            guard plan.endsElsewhere else { return clearStreams() }
+            epoch += 1
+            muteStreams()
+            loseConnections(of: nil, .addressGone) { $0.transport == .udp }
+            world.changeNetwork()
         case .stop:
             isStopped = true
             world.stop()
+        }
+    }
+
+    /// Another network: no stream that was opened on the old one works. Sockets whose address is not the one to use are
+    /// closed by the runtime, but the state that a peer or a router has lost of a stream nobody sees.
+    private func muteStreams() {
+        for id in sortedConnections() where world.connections[id]?.transport.isStream == true {
+            world.connections[id]?.isMute = true
         }
     }
 

@@ -43,6 +43,8 @@ struct SimulationPlan {
     var happenings: [(at: Instant, what: Happening)] = []
     /// When the weather ends; nil when the engine is stopped instead.
     var fairAt: Instant?
+    /// The weather ends by coming into another network, and the engine is told.
+    var endsElsewhere = false
     /// Whether the engine hears several things at one wakeup.
     var batches: Bool
 
@@ -207,6 +209,7 @@ struct SimulationPlan {
         }
         let fair = start + span + .milliseconds(1)
         fairAt = fair
+        endsElsewhere = chance.chance(40)
         for upstream in settings.upstreams.indices where settings.upstreams[upstream].isSystem {
             happenings.append((fair, .servers(upstream: upstream, [SimulationSettings.endpoint(upstream, 0)])))
         }

@@ -21,6 +21,8 @@ final class OpenConnection {
     var isRetiring = false
     /// The peer knows nothing of it any more (it restarted, we slept): writing to it meets a reset, or nothing.
     var isForgotten = false
+    /// What is written to it gets lost on the way for ever: the network that it was opened on is gone.
+    var isMute = false
 
     init(upstream: Int, transport: UpstreamTransport, endpoint: Endpoint, now: Instant) {
         self.upstream = upstream
