@@ -67,8 +67,11 @@ extension Engine {
             // `upstreams = ["system"]` on a machine that has no server now: waiting would bring none.
             return attemptFailed(attempt, .local, "no server of this machine is known", now: now, into: &out)
         }
-        if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
-            // The last connects failed a moment ago: another member may do better than waiting here.
+        // The last connects failed a moment ago. Another member may do better than waiting here; where there is none, one
+        // that only restarts is back in a moment.
+        let isHopeless =
+            pools[upstream].health.isDown || settings.groups[attempts.slots[Int(attempt)].group].members.count > 1
+        if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil, isHopeless {
             return attemptFailed(attempt, .upstream, "connection refused or failed", now: now, into: &out)
         }
         note(upstream, network) { $0.waited += 1 }
@@ -133,6 +136,12 @@ extension Engine {
         let slot = Int(connection.slot)
         let upstream = attempts.slots[index].upstream
         let network = attempts.slots[index].network
+        // Two attempts of one query may have waited for a place side by side.
+        let (query, member) = (Int(attempts.slots[index].query), attempts.slots[index].member)
+        let isCurrent = attempts.slots[index].group == queries.slots[query].asks
+        if isCurrent && queries.slots[query].sendCounts.count(member, network) >= SendCounts.limit {
+            return attemptFailed(attempt, .upstream, "no usable answer", now: now, into: &out)
+        }
         // A request has a stream of its own and id 0, so that HTTP caches may share answers (RFC 8484 4.1).
         guard let id = network == .https ? 0 : inFlight.enter(attempt, on: connection, random: &random) else {
             // 65,536 ids and this one is full: as good as no place.
@@ -143,10 +152,7 @@ extension Engine {
             $0.queries += 1
             if isReused { $0.reused += 1 }
         }
-        let query = Int(attempts.slots[index].query)
-        if attempts.slots[index].group == queries.slots[query].asks {
-            queries.slots[query].sendCounts.note(attempts.slots[index].member, network)
-        }
+        if isCurrent { queries.slots[query].sendCounts.note(member, network) }
         attempts.slots[index].messageID = id
         attempts.slots[index].state = .sent
         attempts.slots[index].sentAt = now

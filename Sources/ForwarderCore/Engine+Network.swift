@@ -47,8 +47,12 @@ extension Engine {
     /// An idle stream costs one handshake to replace, a dead one costs a client its patience. What owes an answer may
     /// be stuck in the kernel's retransmissions for many seconds: its queries go out again on a fresh one.
     private mutating func replaceStreams(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
-        let streams = pools[upstream].streams.map { connections.id($0) }
-        for id in streams where connections.isOpen(id) {
+        // Draining ones too: they would keep the places that new ones need.
+        let streams = connections.slots.indices.filter {
+            connections.slots[$0].state != .free && connections.slots[$0].upstream == upstream
+                && connections.slots[$0].network.isStream
+        }
+        for id in streams.map({ connections.id($0) }) where connections.isOpen(id) {
             let slot = Int(id.slot)
             if connections.slots[slot].state != .connecting && connections.slots[slot].inFlight == 0 {
                 close(slot, .network, now: now, into: &out)

@@ -25,6 +25,7 @@ struct SendLedger {
     }
 
     private var sheets: [Sheet]
+    private var mixedUntil = Instant(nanoseconds: 0)
     private let accountsPerSheet: Int
     private let joins: Bool
     private let life: Interval
@@ -47,15 +48,13 @@ struct SendLedger {
             sheets[question].queries = 0
             for index in 0..<accountsPerSheet { sheets[question].accounts[index] = Account() }
         }
-        if isNew || !joins || !isAlone || sheets[question].waiting == 0 { sheets[question].queries += 1 }
+        if isNew || now <= mixedUntil || !joins || !isAlone || sheets[question].waiting == 0 { sheets[question].queries += 1 }
         sheets[question].waiting += 1
         sheets[question].askedAt = now
     }
 
-    /// From here on a client's question starts a query of its own, whoever waits already.
-    mutating func noteNewNetwork() {
-        for question in sheets.indices where sheets[question].queries > 0 { sheets[question].queries += 1 }
-    }
+    /// While queries of before may live nobody can tell which of them a client joins: each may start one.
+    mutating func noteNewNetwork(now: Instant) { mixedUntil = now + life }
 
     mutating func noteAnswered(_ question: Int) { sheets[question].waiting -= 1 }
 

@@ -165,6 +165,8 @@ extension Simulation {
         staleAnswers += 1
         if left < -Int64(cache.stale) - 1 { report("client \(port): an answer that ended \(-left) s ago") }
         if ttl > cache.staleTTL { report("client \(port): a stale answer with a TTL of \(ttl) s") }
+        // Answers of another network's servers are kept apart, and count again when that network is back.
+        if plan.settings.upstreams.contains(where: \.isSystem) { return }
         if let key, given[key] > stamp { report("client \(port): a stale answer, a newer one was given before") }
         let code = message.opt?.option(15).flatMap { $0.count >= 2 ? Int($0[0]) << 8 | Int($0[1]) : nil }
         if message.opt != nil, plan.settings.extendedErrors, code != 3 && code != 19 {

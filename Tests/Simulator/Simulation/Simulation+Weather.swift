@@ -17,10 +17,8 @@ extension Simulation {
         case .openFailure(let failure):
             if !hasOutage { world.openFailure = failure }
         case .servers(let upstream, let servers):
-            // What the servers of another network say is another question's answer: nothing of before is joined, and
-            // answers of before count again when their network is back.
-            ledger.noteNewNetwork()
-            for key in given.indices { given[key] = 0 }
+            // What the servers of another network say is another question's answer: nothing of before is joined.
+            ledger.noteNewNetwork(now: world.now)
             world.setServers(servers, of: upstream)
         case .fairWeather:
             isFair = true
