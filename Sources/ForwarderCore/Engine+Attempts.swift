@@ -67,10 +67,10 @@ extension Engine {
             // `upstreams = ["system"]` on a machine that has no server now: waiting would bring none.
             return attemptFailed(attempt, .local, "no server of this machine is known", now: now, into: &out)
         }
-        // The last connects failed a moment ago. Another member may do better than waiting here; where there is none, one
-        // that only restarts is back in a moment.
-        let isHopeless =
-            pools[upstream].health.isDown || settings.groups[attempts.slots[Int(attempt)].group].members.count > 1
+        // The last connects failed a moment ago. Another member may do better than waiting here, or UDP; where there is
+        // neither, an upstream that only restarts is back in a moment.
+        let hasOthers = settings.groups[attempts.slots[Int(attempt)].group].members.count > 1
+        let isHopeless = hasOthers || pools[upstream].isDatagram || pools[upstream].health.isDown
         if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil, isHopeless {
             return attemptFailed(attempt, .upstream, "connection refused or failed", now: now, into: &out)
         }

@@ -48,7 +48,8 @@ struct SendLedger {
             sheets[question].queries = 0
             for index in 0..<accountsPerSheet { sheets[question].accounts[index] = Account() }
         }
-        if isNew || now <= mixedUntil || !joins || !isAlone || sheets[question].waiting == 0 { sheets[question].queries += 1 }
+        let mayStartOne = !joins || !isAlone || sheets[question].waiting == 0
+        if isNew || now <= mixedUntil || mayStartOne { sheets[question].queries += 1 }
         sheets[question].waiting += 1
         sheets[question].askedAt = now
     }
