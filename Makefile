@@ -1,10 +1,13 @@
 # Fleetwing: an index of scripts. `make deps build` on a fresh machine, then `make demo`.
-# Variables: DESTDIR, PREFIX (install); ARGS (run, bench, test, asan).
+# Variables: DESTDIR, PREFIX (install); ARGS (run, bench, resilience, test, asan); SEED, SEEDS, FROM (simulate).
 
 PREFIX ?= /usr
 ARGS ?=
+SEEDS ?= 10000
+FROM ?= 1
+SEED ?=
 
-.PHONY: all deps build demo run test check asan bench format install clean
+.PHONY: all deps build demo run test simulate check asan bench resilience format install clean
 
 all: build
 
@@ -23,6 +26,9 @@ run: build     ## the daemon in the foreground on 127.0.0.1:5355
 test:          ## everything; the last line is the sum
 	scripts/test $(ARGS)
 
+simulate:      ## the engine in random worlds: SEEDS=n of them, or SEED=n told step by step
+	scripts/simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --from $(FROM))
+
 check: build   ## format, unit, scripts, binaries
 	scripts/check
 
@@ -31,6 +37,9 @@ asan:          ## the Swift tests under the address sanitizer
 
 bench: build    ## CPU per query, cache hits and misses
 	scripts/deps && scripts/bench $(ARGS)
+
+resilience: build ## failures of upstreams, beside other forwarders; ARGS=--write for the document
+	scripts/deps && scripts/resilience $(ARGS)
 
 format:        ## swift format in place
 	swift format -i -r Sources Tests Package.swift

@@ -49,6 +49,13 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // The engine in virtual time, for tests and as a program; no product has it: scripts/build names what ships.
+        .target(
+            name: "Simulator", dependencies: ["ForwarderCore", "DNSWire"], path: "Tests/Simulator",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulator"], path: "Tests/Simulate", swiftSettings: strict),
+
         .testTarget(name: "DNSWireTests", dependencies: ["DNSWire"], swiftSettings: strict),
         .testTarget(name: "ForwarderCoreTests", dependencies: ["ForwarderCore", "DNSWire"], swiftSettings: strict),
         .testTarget(name: "ForwarderSettingsTests", dependencies: ["ForwarderSettings"], swiftSettings: strict),
@@ -57,7 +64,7 @@ let package = Package(
             dependencies: ["ForwarderRuntime", "ForwarderCore", "DNSWire", "CLinux", "COpenSSL", "CNghttp2"],
             swiftSettings: strict),
         .testTarget(
-            name: "ScenarioTests", dependencies: ["ForwarderCore", "DNSWire"], exclude: ["Scenarios"],
+            name: "ScenarioTests", dependencies: ["Simulator", "ForwarderCore", "DNSWire"], exclude: ["Scenarios"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ],

@@ -2,15 +2,19 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -183,11 +187,14 @@ int cl_signalfd_next(int fd) {
     ssize_t r = AGAIN(read(fd, &s, sizeof s));
     return r == (ssize_t)sizeof s ? (int)s.ssi_signo : 0;
 }
-int cl_wait_readable(int first, int second, int timeout_ms) {
-    struct pollfd p[2] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
-    int r = poll(p, 2, timeout_ms);
-    if (r < 0) return errno == EINTR ? 0 : -errno;
-    return (p[0].revents ? 1 : 0) | (p[1].revents ? 2 : 0);
+uint32_t cl_wait_readable(const int *fds, int count, int timeout_ms) {
+    struct pollfd p[cl_wait_limit];
+    if (count > cl_wait_limit) count = cl_wait_limit;
+    for (int i = 0; i < count; i++) p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    if (poll(p, (nfds_t)count, timeout_ms) <= 0) return 0;
+    uint32_t ready = 0;
+    for (int i = 0; i < count; i++) ready |= p[i].revents ? (uint32_t)1 << i : 0;
+    return ready;
 }
 
 int cl_wait_writable(int fd, int timeout_ms) {
@@ -201,6 +208,7 @@ static int64_t clock_ns(clockid_t id) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 int64_t cl_boottime(void) { return clock_ns(CLOCK_BOOTTIME); }
+int64_t cl_monotonic(void) { return clock_ns(CLOCK_MONOTONIC); }
 int64_t cl_realtime(void) { return clock_ns(CLOCK_REALTIME); }
 void cl_utc(int64_t seconds, int *year, int *month, int *day, int *hour, int *minute, int *second) {
     time_t s = (time_t)seconds;
@@ -241,7 +249,8 @@ void cl_sleep_ms(int ms) {
     nanosleep(&t, NULL);
 }
 int cl_open_null(void) { return AGAIN(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
-int cl_open_read(const char *path) { return AGAIN(open(path, O_RDONLY | O_CLOEXEC)); }
+// Without O_NONBLOCK the open of a FIFO would wait for its writer.
+int cl_open_read(const char *path) { return AGAIN(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)); }
 int cl_set_nonblocking(int fd) {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0) return -errno;
@@ -276,4 +285,54 @@ int cl_numbered_entries(const char *path, int *numbers, int limit) {
     }
     closedir(d);
     return n;
+}
+int cl_file_names(const char *path, char *names, int size) {
+    DIR *d = opendir(path);
+    if (!d) return -errno;
+    int used = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        int length = (int)strlen(e->d_name) + 1;
+        if (e->d_name[0] == '.' || length > size - used) continue;
+        memcpy(names + used, e->d_name, (size_t)length);
+        used += length;
+    }
+    closedir(d);
+    return used;
+}
+int cl_address_from_text(const char *text, struct cl_address *out) {
+    union cl_sockaddr a;
+    memset(&a, 0, sizeof a);
+    if (inet_pton(AF_INET, text, &a.v4.sin_addr) == 1) {
+        a.any.sa_family = AF_INET;
+    } else {
+        char address[INET6_ADDRSTRLEN];
+        size_t length = strcspn(text, "%");
+        if (length >= sizeof address) return -EINVAL;
+        memcpy(address, text, length);
+        address[length] = 0;
+        if (inet_pton(AF_INET6, address, &a.v6.sin6_addr) != 1) return -EINVAL;
+        a.any.sa_family = AF_INET6;
+        if (text[length]) a.v6.sin6_scope_id = if_nametoindex(text + length + 1);
+        if (text[length] && a.v6.sin6_scope_id == 0) return -EINVAL;
+    }
+    *out = cl_sockaddr_read(&a);
+    return 0;
+}
+
+int cl_netlink_open(const int *groups, int count) {
+    int fd = AGAIN(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (fd < 0) return fd;
+    struct sockaddr_nl any = {.nl_family = AF_NETLINK};
+    int r = AGAIN(bind(fd, (struct sockaddr *)&any, sizeof any));
+    for (int i = 0; r >= 0 && i < count; i++)
+        r = AGAIN(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof groups[i]));
+    if (r >= 0) return fd;
+    close(fd);
+    return r;
+}
+int cl_inotify_open(void) { return AGAIN(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)); }
+int cl_inotify_watch(int fd, const char *path, int only_directory) {
+    // IN_ATTRIB is how a file tells that its name was taken by another one.
+    uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVE | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+    return AGAIN(inotify_add_watch(fd, path, mask | (only_directory ? IN_ONLYDIR : 0)));
 }

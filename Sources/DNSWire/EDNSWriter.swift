@@ -11,6 +11,8 @@ public struct ResponseOPT: Sendable {
     public var dnssecOK: Bool
     /// edns-tcp-keepalive in units of 100 ms; streams only.
     public var keepalive: UInt16?
+    /// Both cookies (RFC 7873 5.2.3), for a client that sent one.
+    public var cookie: CookieOption?
     /// An extended error (RFC 8914); its text is given apart.
     public var extendedError: UInt16?
     public init(udpSize: UInt16, rcode: ResponseCode, dnssecOK: Bool) {
@@ -24,7 +26,8 @@ public struct ResponseOPT: Sendable {
 public func sizeOfOPT(_ opt: ResponseOPT, textLength: Int) -> Int { 11 + optionsLength(opt, textLength) }
 
 private func optionsLength(_ opt: ResponseOPT, _ textLength: Int) -> Int {
-    (opt.keepalive != nil ? 6 : 0) + (opt.extendedError != nil ? 6 + textLength : 0)
+    (opt.keepalive != nil ? 6 : 0) + (opt.cookie != nil ? CookieOption.size : 0)
+        + (opt.extendedError != nil ? 6 + textLength : 0)
 }
 
 /// Appends the OPT record. `text` is the EXTRA-TEXT, empty for none; it goes only with an extended error.
@@ -42,6 +45,7 @@ public func writeOPT(_ opt: ResponseOPT, text: Span<UInt8>, into writer: inout B
         writer.append16(2)
         writer.append16(keepalive)
     }
+    if let cookie = opt.cookie { cookie.append(to: &writer) }
     if let code = opt.extendedError {
         writer.append16(OptionCode.extendedError)
         writer.append16(UInt16(truncatingIfNeeded: 2 + text.count))

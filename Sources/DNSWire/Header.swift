@@ -32,4 +32,8 @@ extension Span where Element == UInt8 {
     /// Reads 32 bits in network order. The caller has checked `offset + 4 <= count`.
     @inlinable @inline(__always)
     public func load32(_ offset: Int) -> UInt32 { UInt32(load16(offset)) << 16 | UInt32(load16(offset + 2)) }
+
+    /// Reads 64 bits in network order; the caller has checked the bounds.
+    @inlinable @inline(__always)
+    public func load64(_ offset: Int) -> UInt64 { UInt64(load32(offset)) << 32 | UInt64(load32(offset + 4)) }
 }

@@ -9,7 +9,7 @@ public enum QueryProblem: UInt8, Sendable {
     case isResponse
     /// An opcode other than QUERY. The question may be unread.
     case opcode
-    /// QDCOUNT other than 1 (RFC 9619).
+    /// QDCOUNT other than 1 (RFC 9619), unless it is 0 in a request for a cookie.
     case questionCount
     /// The question's name is too long, cut short, compressed or of an unknown label type, or type and class miss.
     case question
@@ -41,12 +41,16 @@ public struct ParsedQuery: Sendable {
     public var udpSize: UInt16 = 512
     public var ednsVersion: UInt8 = 0
     public var dnssecOK = false
-    /// Length of a COOKIE option's value, 0 if none.
+    /// Length of a COOKIE option's value, 0 if none, and where in the message it begins.
     public var cookieLength = 0
+    public var cookieOffset = 0
     /// Whether the client sent an edns-tcp-keepalive option (RFC 7828).
     public var hasKeepalive = false
 
     public init() {}
+
+    /// A request for a cookie and nothing else (RFC 7873 5.4). Any other query without a problem has a question.
+    public var asksOnlyForCookie: Bool { problem == nil && nameLength == 0 }
 
     public var opcode: UInt16 { (flags & Header.opcodeMask) >> 11 }
     public var recursionDesired: Bool { flags & Header.recursionDesired != 0 }

@@ -33,8 +33,10 @@ public func parseQuery(_ message: Span<UInt8>) -> ParsedQuery {
     // What follows is noted as found; the first in the documented order wins at each `note`.
     if query.opcode != 0 { note(.opcode, &query) }
     let questionCount = message.load16(Header.questionCountOffset)
-    if questionCount != 1 { note(.questionCount, &query) }
-    guard questionCount <= 1 else { return query }
+    guard questionCount <= 1 else {
+        note(.questionCount, &query)
+        return query
+    }
     if questionCount == 1, !readQuestion(message, &query) {
         note(.question, &query)
         return query
@@ -45,6 +47,8 @@ public func parseQuery(_ message: Span<UInt8>) -> ParsedQuery {
         let start = questionCount == 1 ? query.questionEnd : Header.size
         readRecords(message, from: start, before: answers, additional: additional, &query)
     }
+    // RFC 7873 5.4: without a question only to ask for a cookie.
+    if questionCount == 0, query.problem != nil || query.cookieLength == 0 { note(.questionCount, &query) }
     return query
 }
 
@@ -118,7 +122,10 @@ private func readOPT(_ message: Span<UInt8>, fixed: Int, end: Int, _ query: inou
                 note(.cookie, &query)
                 continue
             }
-            if query.cookieLength == 0 { query.cookieLength = length }
+            // The first, and only the first, of several is looked at (RFC 7873 5.2).
+            guard query.cookieLength == 0 else { continue }
+            query.cookieLength = length
+            query.cookieOffset = position - length
         } else if code == OptionCode.keepalive {
             query.hasKeepalive = true
         }

@@ -38,9 +38,13 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable {
 /// An INFO-CODE of RFC 8914 that we send ourselves.
 public enum ExtendedErrorCode: UInt16, Sendable {
     case other = 0
+    case staleAnswer = 3
     case cachedError = 13
     case notReady = 14
+    case blocked = 15
+    case filtered = 17
     case prohibited = 18
+    case staleNameError = 19
     case notAuthoritative = 20
     case notSupported = 21
     case noReachableAuthority = 22

@@ -100,15 +100,11 @@ extension Engine {
                 nameLength: min(name.count, 255), labelCount: 1, type: type, recordClass: RecordClass.internet,
                 dnssecOK: false, checkingDisabled: false, group: UInt16(clamping: group),
                 nameHash: hashName(nameScratch, 0, min(name.count, 255), seed: cache.seed))
-            let nobody = Endpoint(address: NetworkAddress(ipv4: 0), port: 0)
-            let client = Client(endpoint: nobody, path: .resolution(upstream: UInt16(clamping: upstream)))
-            let query = ClientQuery(
-                client: client, id: 0, caseMask: CaseMask(), recursionDesired: true, checkingDisabled: false,
-                authenticData: false, dnssecOK: false, hasEDNS: true, wantsKeepalive: false, sizeLimit: 65_535)
-            guard openQuery(question, query, 0, now: now, into: &out) else {
+            guard let slot = openQuery(question, for: .addresses(upstream: upstream), now: now, into: &out) else {
                 endResolution(upstream, now: now, into: &out)
                 continue
             }
+            continueQuery(slot, now: now, into: &out)
         }
     }
 
@@ -123,7 +119,7 @@ extension Engine {
         endResolution(upstream, now: now, into: &out)
     }
 
-    private mutating func endResolution(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
+    mutating func endResolution(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
         guard var resolution = pools[upstream].resolution, resolution.pending > 0 else { return }
         resolution.pending -= 1
         if resolution.pending == 0 {

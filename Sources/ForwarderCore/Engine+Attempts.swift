@@ -1,100 +1,22 @@
-// Sending a question: select a member, find a connection in its pool, write the query.
+// Sending a question to a member: find a connection in its pool, write the query.
 
 import DNSWire
 
 extension Engine {
-    /// Repetitions of a query that are nobody's fault: more would let a peer keep us busy (RFC 9520 3.1).
-    static let freeRetryLimit = 6
-
-    /// Goes on with a query that may have nothing under way: the next member, or the end.
-    mutating func continueQuery(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
-        guard queries.slots[slot].isOpen else { return }
-        if now >= queries.slots[slot].deadline { return failQuery(slot, now: now, into: &out) }
-        if hasLiveAttempt(slot) { return armQuery(slot) }
-        let group = Int(queries.slots[slot].question.group)
-        guard queries.slots[slot].sends < settings.groups[group].attempts, let member = chooseMember(slot, group, now)
-        else {
-            // All sendings are used up. What a living upstream still works on may come until the deadline: a name that
-            // it must look for takes seconds.
-            return isAwaited(slot) ? armQuery(slot) : failQuery(slot, now: now, into: &out)
-        }
-        queries.slots[slot].tried |= 1 << UInt64(member)
-        queries.slots[slot].sends += 1
-        beginAttempt(slot, member: member, needs: [], now: now, into: &out)
-    }
-
-    private func hasLiveAttempt(_ slot: Int) -> Bool {
-        var attempt = queries.slots[slot].firstAttempt
-        while attempt >= 0 {
-            if !attempts.slots[Int(attempt)].isTimedOut { return true }
-            attempt = attempts.slots[Int(attempt)].nextOfQuery
-        }
-        return false
-    }
-
-    /// Whether a sending is unanswered at an upstream that is not down.
-    private func isAwaited(_ slot: Int) -> Bool {
-        var attempt = queries.slots[slot].firstAttempt
-        while attempt >= 0 {
-            let entry = attempts.slots[Int(attempt)]
-            if entry.state == .sent && !pools[entry.upstream].health.isDown { return true }
-            attempt = entry.nextOfQuery
-        }
-        return false
-    }
-
-    /// The strategy's choice among those who are well and were not asked; all down means: ask anyway.
-    private mutating func chooseMember(_ slot: Int, _ group: Int, _ now: Instant) -> Int? {
-        let count = min(settings.groups[group].members.count, 64)
-        guard count > 0 else { return nil }
-        memberStates.removeAll(keepingCapacity: true)
-        for position in 0..<count {
-            let pool = settings.groups[group].members[position]
-            memberStates.append(pools[pool].memberState(now))
-        }
-        let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
-        if queries.slots[slot].tried & all == all { queries.slots[slot].tried = 0 }
-        let tried = queries.slots[slot].tried | barred(slot, group, count)
-        for mustBeWell in [true, false] {
-            candidates.removeAll(keepingCapacity: true)
-            for position in 0..<count where tried & (1 << UInt64(position)) == 0 {
-                if !mustBeWell || memberStates[position].isEligible { candidates.append(position) }
-            }
-            if !candidates.isEmpty { break }
-        }
-        guard !candidates.isEmpty else { return nil }
-        return strategies[group].choose(candidates, among: memberStates, random: &random)
-    }
-
-    /// Members that this query must not go to again: three sendings are enough, one wait for a place too.
-    private func barred(_ slot: Int, _ group: Int, _ count: Int) -> UInt64 {
-        var result = queries.slots[slot].exhausted
-        for position in 0..<count {
-            let network = pools[settings.groups[group].members[position]].settings.transport
-            if queries.slots[slot].sendCounts.count(position, network) >= SendCounts.limit {
-                result |= 1 << UInt64(position)
-            }
-        }
-        return result
-    }
-
-    /// Whether another member than those asked is left, and a sending.
-    func canAskElsewhere(_ slot: Int) -> Bool {
-        let group = Int(queries.slots[slot].question.group)
-        let count = min(settings.groups[group].members.count, 64)
-        let all: UInt64 = count == 64 ? .max : (1 << UInt64(count)) - 1
-        return queries.slots[slot].tried & all != all && queries.slots[slot].sends < settings.groups[group].attempts
-    }
-
     /// Opens an attempt of the query at a member and looks for a connection.
+    /// - Parameter group: where `member` is counted; the group that the query asks now, or asked before.
     mutating func beginAttempt(
-        _ slot: Int, member: Int, needs: AttemptNeeds, now: Instant, into out: inout ActionBuffer
+        _ slot: Int, group: Int, member: Int, needs: AttemptNeeds, isHedge: Bool = false, now: Instant,
+        into out: inout ActionBuffer
     ) {
         let attempt = attempts.open()
-        let upstream = settings.groups[Int(queries.slots[slot].question.group)].members[member]
+        let upstream = settings.groups[group].members[member]
+        queries.slots[slot].postponedUntil = nil
         attempts.slots[Int(attempt)].state = .waiting
         attempts.slots[Int(attempt)].query = Int32(slot)
+        attempts.slots[Int(attempt)].group = group
         attempts.slots[Int(attempt)].member = member
+        attempts.slots[Int(attempt)].isHedge = isHedge
         attempts.slots[Int(attempt)].upstream = upstream
         attempts.slots[Int(attempt)].network = pools[upstream].transport(needs)
         attempts.slots[Int(attempt)].needs = needs
@@ -111,7 +33,12 @@ extension Engine {
         let network = attempts.slots[Int(attempt)].network
         var decision = decide(attempt, now)
         if network == .udp, decision.takesPlace, isStreamsTurn(upstream, now) { return false }
-        if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) { decision = decide(attempt, now) }
+        let id = attempts.id(attempt)
+        if decision == .wait, makeRoom(upstream, for: network, now: now, into: &out) {
+            // What was given up for it may have ended its query, and it.
+            guard attempts.find(id) != nil, attempts.slots[Int(attempt)].state == .waiting else { return true }
+            decision = decide(attempt, now)
+        }
         switch decision {
         case .use(let slot), .queueOn(let slot):
             return place(attempt, slot, now: now, into: &out)
@@ -136,8 +63,15 @@ extension Engine {
     mutating func enqueue(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         let upstream = attempts.slots[Int(attempt)].upstream
         let network = attempts.slots[Int(attempt)].network
-        if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil {
-            // The last connects failed a moment ago: another member may do better than waiting here.
+        if pools[upstream].endpoints.isEmpty && pools[upstream].resolution == nil {
+            // `upstreams = ["system"]` on a machine that has no server now: waiting would bring none.
+            return attemptFailed(attempt, .local, "no server of this machine is known", now: now, into: &out)
+        }
+        // The last connects failed a moment ago. Another member may do better than waiting here, or UDP; where there is
+        // neither, an upstream that only restarts is back in a moment.
+        let hasOthers = settings.groups[attempts.slots[Int(attempt)].group].members.count > 1
+        let isHopeless = hasOthers || pools[upstream].isDatagram || pools[upstream].health.isDown
+        if network.isStream, pools[upstream].streams.isEmpty, now < pools[upstream].connectBlockedUntil, isHopeless {
             return attemptFailed(attempt, .upstream, "connection refused or failed", now: now, into: &out)
         }
         note(upstream, network) { $0.waited += 1 }
@@ -158,7 +92,10 @@ extension Engine {
     mutating func waitingFailed(_ attempt: Int32, now: Instant, into out: inout ActionBuffer) {
         note(attempts.slots[Int(attempt)].upstream, attempts.slots[Int(attempt)].network) { $0.waitFailed += 1 }
         let query = Int(attempts.slots[Int(attempt)].query)
-        queries.slots[query].exhausted |= 1 << UInt64(attempts.slots[Int(attempt)].member & 63)
+        // Positions are those of the group that is asked now; an attempt may be of the one before.
+        if attempts.slots[Int(attempt)].group == queries.slots[query].asks {
+            queries.slots[query].exhausted |= 1 << UInt64(attempts.slots[Int(attempt)].member & 63)
+        }
         attemptFailed(attempt, .local, "no free connection to the upstream", now: now, into: &out)
     }
 
@@ -199,6 +136,12 @@ extension Engine {
         let slot = Int(connection.slot)
         let upstream = attempts.slots[index].upstream
         let network = attempts.slots[index].network
+        // Two attempts of one query may have waited for a place side by side.
+        let (query, member) = (Int(attempts.slots[index].query), attempts.slots[index].member)
+        let isCurrent = attempts.slots[index].group == queries.slots[query].asks
+        if isCurrent && queries.slots[query].sendCounts.count(member, network) >= SendCounts.limit {
+            return attemptFailed(attempt, .upstream, "no usable answer", now: now, into: &out)
+        }
         // A request has a stream of its own and id 0, so that HTTP caches may share answers (RFC 8484 4.1).
         guard let id = network == .https ? 0 : inFlight.enter(attempt, on: connection, random: &random) else {
             // 65,536 ids and this one is full: as good as no place.
@@ -209,17 +152,20 @@ extension Engine {
             $0.queries += 1
             if isReused { $0.reused += 1 }
         }
-        queries.slots[Int(attempts.slots[index].query)].sendCounts.note(attempts.slots[index].member, network)
+        if isCurrent { queries.slots[query].sendCounts.note(member, network) }
         attempts.slots[index].messageID = id
         attempts.slots[index].state = .sent
         attempts.slots[index].sentAt = now
-        attempts.slots[index].hasEDNS = !queries.slots[Int(attempts.slots[index].query)].avoidsEDNS
+        let avoidsEDNS =
+            queries.slots[query].avoidsEDNS || now < pools[upstream].refusesEDNSUntil
+        attempts.slots[index].hasEDNS = !avoidsEDNS
         attempts.slots[index].caseBits = caseBits(attempt)
         setTimeout(attempt, now)
         connections.slots[slot].queries += 1
         connections.slots[slot].usedAt = now
         if connections.slots[slot].silentSince == nil { connections.slots[slot].silentSince = now }
         pools[upstream].health.noteSent(now)
+        if pools[upstream].owedSince == nil { pools[upstream].owedSince = now }
         write(attempt, connection, into: &out)
         if network == .udp {
             retireIfSpent(slot, now: now, into: &out)
@@ -249,7 +195,7 @@ extension Engine {
     private mutating func setTimeout(_ attempt: Int32, _ now: Instant) {
         let index = Int(attempt)
         let query = Int(attempts.slots[index].query)
-        let group = Int(queries.slots[query].question.group)
+        let group = attempts.slots[index].group
         let upstream = attempts.slots[index].upstream
         let sends = queries.slots[query].sends
         let wait: Interval

@@ -1,4 +1,6 @@
-// From a client's message to a reply at once, or to a question on its way: intake, local, cache, forward.
+// From a client's message to a reply at once, or to the table of questions in flight: intake, route, local, cache.
+//
+// The route comes first, since the group that a question goes to is part of the cache's key.
 
 import DNSWire
 
@@ -15,8 +17,12 @@ extension Engine {
         if parsed.nameLength > 0 {
             caseMask = foldName(message, start: Header.size, length: parsed.nameLength, into: &nameScratch, at: 0)
         }
-        let query = remember(parsed, caseMask, client)
+        var query = remember(parsed, caseMask, client)
+        if parsed.cookieLength > 0 {
+            query.cookie = serverCookies.read(message, parsed, from: client.endpoint.address, now: now)
+        }
         let question = parsed.nameLength > 0 ? self.question(parsed) : nil
+        if limiter.isOn && !isWithinRate(question, query, now: now, into: &out) { return }
         guard access.allows(client.endpoint.address) else {
             return refuse(.refused, .prohibited, question, query, into: &out)
         }
@@ -31,15 +37,41 @@ extension Engine {
             guard let question else { return drop(.malformed) }
             counters.local += 1
             writer.writeIdentity(question: question, name: nameScratch, nameOffset: 0, to: query, into: &out)
+        case .cookieRequest:
+            counters.local += 1
+            let rcode: ResponseCode = query.cookie?.isWrong == true ? .badCookie : .noError
+            writer.writeError(
+                rcode, nil, text: "", question: nil, name: nameScratch, nameOffset: 0, to: query, into: &out)
         case .ask:
             guard let question else { return drop(.malformed) }
             answer(question, query, now: now, into: &out)
         }
     }
 
-    private mutating func drop(_ reason: DropReason) { counters.dropped[reason.rawValue] += 1 }
+    /// `rate_limit`, for clients whose address may be forged. Every second query over it is told to come back over TCP,
+    /// so that an honest client behind the same address is not shut out.
+    private mutating func isWithinRate(
+        _ question: Question?, _ query: ClientQuery, now: Instant, into out: inout ActionBuffer
+    ) -> Bool {
+        if query.client.isStream || query.cookie?.isValid == true { return true }
+        switch limiter.admit(ClientLoad.key(query.client.endpoint.address), now: now) {
+        case .pass: return true
+        case .drop: drop(.rate)
+        case .slip:
+            guard let question else {
+                drop(.rate)
+                return false
+            }
+            counters.slipped += 1
+            writer.writeWithoutRecords(
+                .noError, nil, EchoedQuestion(question, nameOffset: 0), names: nameScratch, to: query, into: &out)
+        }
+        return false
+    }
 
-    private mutating func refuse(
+    mutating func drop(_ reason: DropReason) { counters.dropped[reason.rawValue] += 1 }
+
+    mutating func refuse(
         _ rcode: ResponseCode, _ extended: ExtendedErrorCode?, _ question: Question?, _ query: ClientQuery,
         into out: inout ActionBuffer
     ) {
@@ -63,98 +95,92 @@ extension Engine {
         Question(
             nameLength: parsed.nameLength, labelCount: parsed.labelCount, type: parsed.type,
             recordClass: parsed.recordClass, dnssecOK: parsed.dnssecOK, checkingDisabled: parsed.checkingDisabled,
-            group: 0, nameHash: hashName(nameScratch, 0, parsed.nameLength, seed: cache.seed))
+            group: 0, nameHash: hashName(nameScratch, 0, parsed.nameLength, seed: cache.seed), epoch: groupEpochs[0])
     }
 
-    /// local, then cache, then forward.
+    /// route, then local, then cache, then forward.
     private mutating func answer(
-        _ question: Question, _ query: ClientQuery, now: Instant, into out: inout ActionBuffer
+        _ asked: Question, _ query: ClientQuery, now: Instant, into out: inout ActionBuffer
     ) {
-        if let local = specialNames.answer(question, name: nameScratch) {
-            counters.local += 1
-            return writer.writeLocal(
-                local, question: question, name: nameScratch, nameOffset: 0, to: query, into: &out)
+        var question = asked
+        var caches = true
+        var isRouted = false
+        if !routes.isEmpty, let match = route(question, query) {
+            guard case .forward(let group) = match.action else {
+                return turnAway(match.action, question, query, into: &out)
+            }
+            question.setGroup(group, epoch: groupEpochs[group])
+            caches = match.caches
+            isRouted = match.labels > 0
         }
+        if answerHere(question, query, isRouted: isRouted, into: &out) { return }
+        guard caches else { return forward(question, query, hasStale: false, caches: false, now: now, into: &out) }
         turn &+= 1
+        switch cache.answer(
+            question, name: nameScratch, nameOffset: 0, now: now, turn: turn, writer: writer, to: query, into: &out)
+        {
+        case .answered(_, let isDue):
+            counters.fromCache += 1
+            if isDue { refresh(question, .prefetch, now: now, into: &out) }
+        case .stale:
+            counters.stale += 1
+        case .miss(let hasStale):
+            if answerFromFallback(question, query, now: now, into: &out) { return }
+            forward(question, query, hasStale: hasStale, caches: true, now: now, into: &out)
+        }
+    }
+
+    /// While the group is down its fallback would be asked: what that said before is as good.
+    private mutating func answerFromFallback(
+        _ question: Question, _ query: ClientQuery, now: Instant, into out: inout ActionBuffer
+    ) -> Bool {
+        let group = Int(question.group)
+        guard let fallback = settings.groups[group].fallback, isDown(group, now) else { return false }
+        var question = question
+        question.setGroup(fallback, epoch: groupEpochs[fallback])
         let found = cache.answer(
             question, name: nameScratch, nameOffset: 0, now: now, turn: turn, writer: writer, to: query, into: &out)
-        if case .answered = found {
-            counters.fromCache += 1
-            return
+        switch found {
+        case .answered: counters.fromCache += 1
+        case .stale: counters.stale += 1
+        case .miss: return false
         }
-        // RFC 1034 4.3.1: without RD only what is known locally; RFC 8914 code 20 says why.
-        guard query.recursionDesired else {
-            return refuse(.refused, .notAuthoritative, question, query, into: &out)
-        }
-        forward(question, query, now: now, into: &out)
-    }
-
-    private mutating func forward(
-        _ question: Question, _ query: ClientQuery, now: Instant, into out: inout ActionBuffer
-    ) {
-        let clientKey = ClientLoad.key(query.client.endpoint.address)
-        let perClient = settings.maxInflightPerClient
-        if isStopping || waiters.count >= waiters.limit
-            || (perClient > 0 && clientLoad.count(clientKey) >= perClient)
-        {
-            return shed(question, query, into: &out)
-        }
-        let joinKey = settings.coalesce ? Engine.joinKey(question) : 0
-        if joinKey != 0, let slot = joins[joinKey], isSame(Int(slot), question) {
-            counters.coalesced += 1
-            return addWaiter(query, clientKey, to: Int(slot))
-        }
-        if !openQuery(question, query, clientKey, now: now, into: &out) { shed(question, query, into: &out) }
-    }
-
-    /// Opens a slot for a question whose folded name is in `nameScratch`, with its first client, and sends it on its
-    /// way. False at the limit.
-    mutating func openQuery(
-        _ question: Question, _ query: ClientQuery, _ clientKey: UInt64, now: Instant, into out: inout ActionBuffer
-    ) -> Bool {
-        let joinKey = settings.coalesce ? Engine.joinKey(question) : 0
-        guard waiters.count < waiters.limit, let slot = queries.open() else { return false }
-        queries.names.copy(from: nameScratch, range: 0..<question.nameLength, to: QueryTable.nameOffset(slot))
-        queries.slots[slot].question = question
-        queries.slots[slot].startedAt = now
-        queries.slots[slot].deadline = now + settings.queryDeadline
-        // Two questions under one 64-bit key are not joined; the first keeps the place.
-        if joinKey != 0 && joins[joinKey] == nil {
-            joins.set(joinKey, UInt32(slot))
-            queries.slots[slot].joinKey = joinKey
-        }
-        addWaiter(query, clientKey, to: slot)
-        continueQuery(slot, now: now, into: &out)
         return true
     }
 
-    private mutating func addWaiter(_ query: ClientQuery, _ clientKey: UInt64, to slot: Int) {
-        guard let waiter = waiters.add(query, clientKey: clientKey, before: queries.slots[slot].firstWaiter) else {
-            return
+    private mutating func route(_ question: Question, _ query: ClientQuery) -> RouteMatch? {
+        routes.find(
+            nameScratch, nameOffset: 0, nameLength: question.nameLength, labelCount: question.labelCount,
+            type: question.type.rawValue, client: query.client.endpoint.address)
+    }
+
+    /// A route that leads nowhere.
+    private mutating func turnAway(
+        _ action: RouteAction, _ question: Question, _ query: ClientQuery, into out: inout ActionBuffer
+    ) {
+        counters.routed += 1
+        switch action {
+        case .refuse: refuse(.refused, .blocked, question, query, into: &out)
+        case .nameError:
+            counters.local += 1
+            writer.writeError(
+                .nameError, .blocked, text: "by a route", question: question, name: nameScratch, nameOffset: 0,
+                to: query, into: &out)
+        case .drop, .forward: drop(.routed)
         }
-        queries.slots[slot].firstWaiter = waiter
-        if clientKey != 0 { clientLoad.add(clientKey) }
     }
 
-    /// At a limit: what is cached was answered already, this would be new work.
-    private mutating func shed(_ question: Question, _ query: ClientQuery, into out: inout ActionBuffer) {
-        counters.overloaded += 1
-        guard settings.overload == .serverFailure else { return drop(.overload) }
-        writer.writeError(
-            .serverFailure, .other, text: isStopping ? "shutting down" : "too many queries in flight",
-            question: question, name: nameScratch, nameOffset: 0, to: query, into: &out)
-    }
-
-    /// What makes two questions one upstream query: everything that the answer depends on.
-    static func joinKey(_ question: Question) -> UInt64 {
-        var word = UInt64(question.type.rawValue) | UInt64(question.recordClass) << 16 | UInt64(question.group) << 32
-        word |= (question.dnssecOK ? 1 << 48 : 0) | (question.checkingDisabled ? 1 << 49 : 0)
-        let mixed = (question.nameHash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
-        return (mixed.high ^ mixed.low) | 1
-    }
-
-    private func isSame(_ slot: Int, _ question: Question) -> Bool {
-        queries.slots[slot].isOpen && queries.slots[slot].question == question
-            && queries.names.equals(QueryTable.nameOffset(slot), nameScratch, 0, count: question.nameLength)
+    /// What is answered without asking anybody: special names, and the probe that tells whether a server sends our
+    /// queries back to us.
+    private mutating func answerHere(
+        _ question: Question, _ query: ClientQuery, isRouted: Bool, into out: inout ActionBuffer
+    ) -> Bool {
+        // A route for a private zone is a wish to have it resolved there (RFC 6303 4).
+        if let local = specialNames.answer(question, name: nameScratch, isRouted: isRouted) {
+            counters.local += 1
+            writer.writeLocal(local, question: question, name: nameScratch, nameOffset: 0, to: query, into: &out)
+            return true
+        }
+        return settings.detectsLoops && answerLoopProbe(question, query, into: &out)
     }
 }

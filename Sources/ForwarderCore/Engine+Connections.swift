@@ -218,10 +218,12 @@ extension Engine {
 
     /// Closes such a connection. Its queries lose nothing but the chance of a late answer.
     private mutating func giveUp(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
+        let id = connections.id(slot)
         drain(slot, .room, now: now, into: &out)
-        // The last one that is given back closes it.
-        while connections.slots[slot].state == .draining, connections.slots[slot].firstAttempt >= 0 {
+        // The last one that is given back closes it; another may be opened in its slot then.
+        while connections.isOpen(id), connections.slots[slot].state == .draining {
             let attempt = connections.slots[slot].firstAttempt
+            if attempt < 0 { return }
             let query = Int(attempts.slots[Int(attempt)].query)
             release(attempt, now: now, into: &out)
             continueQuery(query, now: now, into: &out)
@@ -269,7 +271,12 @@ extension Engine {
                 }
                 if queries.slots[query].isOpen { armQuery(query) }
             }
-            _ = network == .udp ? pools[upstream].datagramQueue.popFirst() : pools[upstream].streamQueue.popFirst()
+            // `submit` may have taken dead entries off the front.
+            if network == .udp {
+                if pools[upstream].datagramQueue.first == first { _ = pools[upstream].datagramQueue.popFirst() }
+            } else if pools[upstream].streamQueue.first == first {
+                _ = pools[upstream].streamQueue.popFirst()
+            }
         }
     }
 }

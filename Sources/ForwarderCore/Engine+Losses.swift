@@ -18,14 +18,15 @@ extension Engine {
         guard connections.isOpen(connection) else { return }
         let slot = Int(connection.slot)
         let lost = connections.slots[slot]
-        // A closing peer is the ordinary end of an idle stream; everything else is worth a line.
-        let isQuietEnd = failure == .closedByPeer && lost.inFlight == 0
+        // A closing peer is the ordinary end of an idle stream, and a change of the network has its own line;
+        // everything else is worth one.
+        let isQuietEnd = failure == .closedByPeer && lost.inFlight == 0 || failure == .addressGone
         if !isQuietEnd {
             out.events.append(.failed(upstream: lost.upstream, network: lost.network, failure: failure))
         }
         let firstOrphan = orphans.count
         detachAll(slot, now)
-        forget(slot, failure == .closedByPeer ? .peer : .error, into: &out)
+        forget(slot, failure == .closedByPeer ? .peer : failure == .addressGone ? .network : .error, into: &out)
         noteLoss(lost, failure, firstOrphan, now: now, into: &out)
         while orphans.count > firstOrphan {
             let orphan = orphans.removeLast()
@@ -61,8 +62,11 @@ extension Engine {
         _ lost: Connection, _ failure: TransportFailure, _ firstOrphan: Int, now: Instant, into out: inout ActionBuffer
     ) {
         let upstream = lost.upstream
+        // Only this connection is gone; another one may be opened at once.
+        if failure == .addressGone { return }
         if failure == .networkUnreachable {
             pools[upstream].health.noteUnreachable(now)
+            pools[upstream].prewarmBlockedUntil = now + Engine.prewarmPause
         } else if failure.fault == .local {
             if failure == .noDescriptors || failure == .noPorts {
                 // It never was: these come only of opening.
@@ -105,14 +109,6 @@ extension Engine {
         pools[upstream].connectPause = min(max(doubled, .milliseconds(100)), .seconds(1))
         pools[upstream].connectBlockedUntil = now + pools[upstream].connectPause
         wakeUpstream(upstream, at: pools[upstream].connectBlockedUntil)
-    }
-
-    /// A failure that is the upstream's or the path's, counted once for each name.
-    mutating func noteFailure(_ upstream: Int, nameHash: UInt64, _ now: Instant, into out: inout ActionBuffer) {
-        guard pools[upstream].health.noteFailure(nameHash: nameHash, now) else { return }
-        out.events.append(.down(upstream: upstream))
-        // Another of its addresses may do better.
-        pools[upstream].preferred = (pools[upstream].preferred + 1) % max(1, pools[upstream].endpoints.count)
     }
 
     /// The peer closed a stream that was idle for so long: next time we close first.
@@ -174,7 +170,13 @@ extension Engine {
         if failure == .messageTooLong { return askAgain(attempt, needs.union(.stream), now: now, into: &out) }
         if failure.fault == .local {
             if failure == .networkUnreachable {
-                return attemptFailed(attempt, .local, "network unreachable", now: now, into: &out)
+                return attemptFailed(
+                    attempt, .local, "network unreachable", isOfMachine: true, now: now, into: &out)
+            }
+            if failure == .addressGone && wasSent && lost.network.isStream {
+                // Our own network took it back; `freeRetries` bounds how often.
+                let query = Int(attempts.slots[index].query)
+                queries.slots[query].sendCounts.undo(attempts.slots[index].member, lost.network)
             }
             return askAgain(attempt, needs, at: .local, now: now, into: &out)
         }

@@ -76,7 +76,8 @@ extension Engine {
                 let pause = min(max(seconds, 1), Engine.longestRetryAfter)
                 pools[upstream].health.noteAway(until: now + .seconds(Int64(pause)))
             } else {
-                noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+                let (nameHash, purpose) = (queries.slots[query].question.nameHash, queries.slots[query].purpose)
+                noteFailure(upstream, nameHash: nameHash, for: purpose, now, into: &out)
             }
             attemptFailed(index, .upstream, text(failure), now: now, into: &out)
         }
@@ -90,14 +91,15 @@ extension Engine {
         _ attempt: Int32, _ needs: AttemptNeeds, now: Instant, into out: inout ActionBuffer
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
-        let member = attempts.slots[Int(attempt)].member
-        guard queries.slots[query].refusals < Engine.refusalLimit else {
+        let (group, member) = (attempts.slots[Int(attempt)].group, attempts.slots[Int(attempt)].member)
+        let isCurrent = group == queries.slots[query].asks
+        guard isCurrent, queries.slots[query].refusals < Engine.refusalLimit else {
             return attemptFailed(attempt, .upstream, "not looked at again and again", now: now, into: &out)
         }
         queries.slots[query].refusals += 1
         queries.slots[query].sendCounts.undo(member, attempts.slots[Int(attempt)].network)
         release(attempt, now: now, into: &out)
-        beginAttempt(query, member: member, needs: needs, now: now, into: &out)
+        beginAttempt(query, group: group, member: member, needs: needs, now: now, into: &out)
     }
 
     private func text(_ failure: RequestFailure) -> String {

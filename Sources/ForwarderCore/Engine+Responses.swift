@@ -18,9 +18,11 @@ extension Engine {
         switch inFlight.find(connection, message.load16(Header.idOffset)) {
         case .tombstone:
             note(connections.slots[slot].upstream, connections.slots[slot].network) { $0.lateResponses += 1 }
+            noteHeard(connections.slots[slot].upstream, now: now, into: &out)
         case nil where connections.slots[slot].network.isStream && connections.slots[slot].hasAbandoned:
             // Later than a tombstone lives; nobody can forge on a stream.
             pools[connections.slots[slot].upstream].tcp.lateResponses += 1
+            noteHeard(connections.slots[slot].upstream, now: now, into: &out)
         case nil:
             // A forged id with the right question points at the query that is under attack.
             let aimed = connections.slots[slot].network == .udp ? findByQuestion(slot, message) : nil
@@ -89,18 +91,20 @@ extension Engine {
         _ attempt: Int32, _ needs: AttemptNeeds, at fault: Fault = .upstream, now: Instant, into out: inout ActionBuffer
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
-        let member = attempts.slots[Int(attempt)].member
+        let (group, member) = (attempts.slots[Int(attempt)].group, attempts.slots[Int(attempt)].member)
         let upstream = attempts.slots[Int(attempt)].upstream
         let network: UpstreamTransport =
             pools[upstream].isDatagram && !needs.contains(.stream) ? .udp : pools[upstream].streamTransport
         let sent = queries.slots[query].sendCounts.count(member, network)
-        guard queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
+        // The counts are those of the group that is asked now; one that was left is not asked again.
+        let isCurrent = group == queries.slots[query].asks
+        guard isCurrent, queries.slots[query].freeRetries < Engine.freeRetryLimit, sent < SendCounts.limit else {
             let text: String = fault == .local ? "nothing could be sent from here" : "no usable answer"
-            return attemptFailed(attempt, fault, text, now: now, into: &out)
+            return attemptFailed(attempt, fault, text, isOfMachine: fault == .local, now: now, into: &out)
         }
         queries.slots[query].freeRetries += 1
         release(attempt, now: now, into: &out)
-        beginAttempt(query, member: member, needs: needs, now: now, into: &out)
+        beginAttempt(query, group: group, member: member, needs: needs, now: now, into: &out)
     }
 
     /// The id (or the request) is an attempt's. Is the message its answer?
@@ -222,9 +226,8 @@ extension Engine {
         }
         attempts.slots[Int(attempt)].isAnswered = true
         connections.slots[slot].responses += 1
-        pools[upstream].answeredAt = now
         note(upstream, network) { $0.responses += 1 }
-        if pools[upstream].health.noteAnswer() { out.events.append(.up(upstream: upstream)) }
+        noteHeard(upstream, now: now, into: &out)
     }
 
     /// A peer that closed early is trusted with longer pipelines again, slowly.
@@ -245,6 +248,7 @@ extension Engine {
     ) {
         let query = Int(attempts.slots[Int(attempt)].query)
         let isStream = connections.slots[slot].network.isStream
+        noteChoice(attempt, survey, now)
         if isStream, let units = survey.keepalive {
             connections.slots[slot].announcedIdle = .milliseconds(Int64(units) * 100)
         }
@@ -257,15 +261,19 @@ extension Engine {
             let again: AttemptNeeds = needs.contains(.newCookie) ? [.stream, .newCookie] : .newCookie
             return askAgain(attempt, isStream ? again.union(.stream) : again, now: now, into: &out)
         }
-        let refusesEDNS = survey.rcode == .formatError || survey.rcode == .notImplemented
-        if refusesEDNS && !survey.hasEDNS && attempts.slots[Int(attempt)].hasEDNS {
+        let isErrorOfEDNS = survey.rcode == .formatError || survey.rcode == .notImplemented
+        if isErrorOfEDNS && !survey.hasEDNS && attempts.slots[Int(attempt)].hasEDNS {
             // Not believed for the upstream: one forged FORMERR must not switch EDNS off (CVE-2026-52690).
             queries.slots[query].avoidsEDNS = true
             return askAgain(attempt, isStream ? .stream : [], now: now, into: &out)
         }
-        let group = Int(queries.slots[query].question.group)
-        if settings.groups[group].failoverOn.contains(survey.rcode.rawValue), canAskElsewhere(query) {
-            return attemptFailed(attempt, .name, "upstream answered with an error", now: now, into: &out)
+        if queries.slots[query].avoidsEDNS && !isErrorOfEDNS { learnEDNS(attempt, now) }
+        if isWorthAsking(survey, attempt) {
+            // A fast error must not win over a member that is still at work on the answer.
+            if hasOtherLive(attempt) {
+                return attemptFailed(attempt, .name, "upstream answered with an error", now: now, into: &out)
+            }
+            if retryElsewhere(attempt, now: now, into: &out) { return }
         }
         let packed = packer.pack(
             message, survey, ttlOffsets: &ttlOffsets, question: queries.slots[query].question, name: queries.names,
@@ -273,7 +281,37 @@ extension Engine {
         guard let packed else {
             return attemptFailed(attempt, .upstream, "unusable response", now: now, into: &out)
         }
+        if attempts.slots[Int(attempt)].isHedge {
+            pools[attempts.slots[Int(attempt)].upstream].dispatch.hedgesWon += 1
+        }
         // Before `finish` releases the rest: an answered id is buried, so that a duplicate is known.
-        finish(query, packed, now: now, into: &out)
+        finish(query, packed, isDeliberate: isDeliberate(survey), now: now, into: &out)
+    }
+
+    /// Tells the strategy what its choice was worth. A member whose errors come fast must not look like the fast one.
+    private mutating func noteChoice(_ attempt: Int32, _ survey: SurveyedResponse, _ now: Instant) {
+        let entry = attempts.slots[Int(attempt)]
+        if isWorthAsking(survey, attempt) {
+            strategies[entry.group].failed(entry.member, after: now - entry.sentAt, now: now)
+        } else {
+            strategies[entry.group].note(entry.member, roundTrip: now - entry.sentAt, now: now)
+        }
+    }
+
+    /// Whether another member could do better: an error of `failover_on` that does not say that it is meant.
+    private func isWorthAsking(_ survey: SurveyedResponse, _ attempt: Int32) -> Bool {
+        settings.groups[attempts.slots[Int(attempt)].group].failoverOn.contains(survey.rcode.rawValue)
+            && !isDeliberate(survey)
+    }
+
+    private func isDeliberate(_ survey: SurveyedResponse) -> Bool {
+        survey.extendedError.map(DeliberateError.isOne) ?? false
+    }
+
+    /// It answered without EDNS what it refused with it. Where nobody can have forged that, it holds for an hour.
+    private mutating func learnEDNS(_ attempt: Int32, _ now: Instant) {
+        let upstream = attempts.slots[Int(attempt)].upstream
+        guard pools[upstream].settings.isAuthenticated, !attempts.slots[Int(attempt)].hasEDNS else { return }
+        pools[upstream].refusesEDNSUntil = now + .seconds(3_600)
     }
 }

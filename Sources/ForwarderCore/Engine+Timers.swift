@@ -1,4 +1,5 @@
-// What becomes due: attempts' and queries' deadlines, idle limits, ages, silences, pauses that end.
+// What becomes due: attempts' and queries' deadlines, hedges, stale answers, idle limits, ages, silences, pauses that
+// end.
 //
 // One timer a query, one a connection, one an upstream. A timer that fires finds out by itself what is due and sets
 // itself anew; so a moved deadline costs nothing unless it moved nearer.
@@ -10,7 +11,11 @@ extension Engine {
     public mutating func advance(to now: Instant, into out: inout ActionBuffer) {
         if !hasStarted {
             hasStarted = true
-            for upstream in pools.indices { upstreamDue(upstream, now: now, into: &out) }
+            for upstream in pools.indices {
+                pools[upstream].loopProbeAt = now
+                pools[upstream].probedAt = now
+                upstreamDue(upstream, now: now, into: &out)
+            }
         }
         inFlight.expire(now)
         dueTimers.removeAll(keepingCapacity: true)
@@ -37,13 +42,25 @@ extension Engine {
             if !attempts.slots[Int(attempt)].isTimedOut { at = min(at, attempts.slots[Int(attempt)].timeoutAt) }
             attempt = attempts.slots[Int(attempt)].nextOfQuery
         }
+        if let hedge = queries.slots[slot].hedgeAt { at = min(at, hedge) }
+        if let stale = queries.slots[slot].staleAt { at = min(at, stale) }
+        if let postponed = queries.slots[slot].postponedUntil { at = min(at, postponed) }
+        if let held = queries.slots[slot].heldUntil { at = held }
         wheel.schedule(TimerID(.query, slot), at: at)
     }
 
     private mutating func queryDue(_ slot: Int, now: Instant, into out: inout ActionBuffer) {
         guard slot < queries.slots.count, queries.slots[slot].isOpen else { return }
+        if let held = queries.slots[slot].heldUntil {
+            return held <= now ? giveHeld(slot, now: now, into: &out) : armQuery(slot)
+        }
         let generation = queries.slots[slot].generation
+        if let stale = queries.slots[slot].staleAt, stale <= now { staleDue(slot, now: now, into: &out) }
         if now >= queries.slots[slot].deadline { noteUnanswered(slot, now: now, into: &out) }
+        if let hedge = queries.slots[slot].hedgeAt, hedge <= now, now < queries.slots[slot].deadline {
+            self.hedge(slot, now: now, into: &out)
+        }
+        guard queries.slots[slot].isOpen, queries.slots[slot].generation == generation else { return }
         var attempt = queries.slots[slot].firstAttempt
         while attempt >= 0, now < queries.slots[slot].deadline {
             let following = attempts.slots[Int(attempt)].nextOfQuery
@@ -93,7 +110,8 @@ extension Engine {
         // Where connect_timeout is over too, the stream's own end tells it.
         if now < openedAt + pools[upstream].settings.pool.connectTimeout {
             let query = Int(attempts.slots[index].query)
-            noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+            let (nameHash, purpose) = (queries.slots[query].question.nameHash, queries.slots[query].purpose)
+            noteFailure(upstream, nameHash: nameHash, for: purpose, now, into: &out)
         }
         attemptFailed(attempt, .path, "connecting took too long", now: now, into: &out)
     }
@@ -113,11 +131,13 @@ extension Engine {
         let waited = now - attempts.slots[index].sentAt
         if network == .udp { pools[upstream].udpLatency.noteTimeout(after: waited) }
         if network.isStream { pools[upstream].tcpLatency.noteTimeout(after: waited) }
+        strategies[attempts.slots[index].group].failed(attempts.slots[index].member, after: waited, now: now)
         queries.slots[query].failure = QueryFailure()
         // Whoever answered something asked later is alive: this datagram was lost, or its name is slow.
         let sentAt = attempts.slots[index].sentAt
         if pools[upstream].answeredAt < sentAt {
-            noteFailure(upstream, nameHash: queries.slots[query].question.nameHash, now, into: &out)
+            let (nameHash, purpose) = (queries.slots[query].question.nameHash, queries.slots[query].purpose)
+            noteFailure(upstream, nameHash: nameHash, for: purpose, now, into: &out)
         }
         if let received = connections.slots[slot].receivedAt, received >= sentAt { return }
         connections.slots[slot].timeoutsInRow += 1
@@ -210,6 +230,8 @@ extension Engine {
     private mutating func upstreamDue(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
         resolutionDue(upstream, now: now, into: &out)
         prewarm(upstream, now: now, into: &out)
+        loopProbeDue(upstream, now: now, into: &out)
+        probeDue(upstream, now: now, into: &out)
         guard pools[upstream].waitingCount > 0 else { return }
         if now < pools[upstream].blockedUntil { wakeUpstream(upstream, at: pools[upstream].blockedUntil) }
         if now < pools[upstream].connectBlockedUntil { wakeUpstream(upstream, at: pools[upstream].connectBlockedUntil) }
@@ -219,8 +241,7 @@ extension Engine {
     mutating func prewarm(_ upstream: Int, now: Instant, into out: inout ActionBuffer) {
         guard pools[upstream].wantsPrewarm, !isStopping else { return }
         let pool = pools[upstream].settings.pool
-        let isFirst = pools[upstream].tcp.opened.allSatisfy { $0 == 0 }
-        let wanted = min(max(pool.minConnections, isFirst ? pool.prewarm : 0), pools[upstream].ceiling)
+        let wanted = min(max(pool.minConnections, pools[upstream].isFresh ? pool.prewarm : 0), pools[upstream].ceiling)
         while pools[upstream].streams.count < wanted, pools[upstream].hasRoom {
             let pausedUntil = max(
                 pools[upstream].connectBlockedUntil, pools[upstream].blockedUntil, pools[upstream].prewarmBlockedUntil)
@@ -230,5 +251,6 @@ extension Engine {
             guard open(upstream, pools[upstream].streamTransport, .prewarm, now: now, into: &out) != nil else { return }
         }
         pools[upstream].wantsPrewarm = false
+        pools[upstream].isFresh = false
     }
 }

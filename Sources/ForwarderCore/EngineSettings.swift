@@ -61,6 +61,12 @@ public struct UpstreamSettings: Sendable, Equatable {
     /// The port that goes with resolved addresses.
     public var port: UInt16 = 53
     public var pool = PoolSettings()
+    /// For `weighted`.
+    public var weight = 1
+    /// Nobody on the path can forge its answers: encrypted, and its certificate is verified.
+    public var isAuthenticated = false
+    /// One of the machine's own servers (`upstreams = ["system"]`): its address comes by `Engine.setServers`.
+    public var isSystem = false
     public init(name: String, endpoints: [Endpoint], transport: UpstreamTransport) {
         self.name = name
         self.endpoints = endpoints
@@ -70,7 +76,25 @@ public struct UpstreamSettings: Sendable, Equatable {
 }
 
 /// How a group picks a member.
-public enum StrategyKind: UInt8, Sendable { case fastest, ordered, roundRobin, random }
+public enum StrategyKind: UInt8, Sendable { case fastest, ordered, roundRobin, random, weighted, parallel, sticky }
+
+/// When a second member is asked beside the first.
+public enum HedgePolicy: Sendable, Equatable {
+    case off
+    /// After the asked member's 95th percentile, within 10 to 500 ms.
+    case auto
+    case after(Interval)
+}
+
+/// What clients get while every member of a group is down.
+public enum WhenDown: UInt8, Sendable {
+    /// A stale answer at once where there is one; else whatever the fallback group or another try gives.
+    case stale
+    /// No stale answers.
+    case serverFailure
+    /// The fallback group first; a stale answer only when that fails too.
+    case fallback
+}
 
 /// One group of upstreams.
 public struct GroupSettings: Sendable, Equatable {
@@ -86,6 +110,14 @@ public struct GroupSettings: Sendable, Equatable {
     public var attemptTimeout: Interval?
     /// RCODEs on which another member is asked.
     public var failoverOn: Set<UInt16> = [1, 2, 4, 5]
+    /// Members asked at once by `parallel`.
+    public var parallel = 2
+    public var hedge = HedgePolicy.off
+    /// Index of the group that is asked while every member of this one is down.
+    public var fallback: Int?
+    public var whenDown = WhenDown.stale
+    /// Tells this group from one of the same name with other upstreams: a snapshot of the cache is loaded for it only.
+    public var identity = ""
     public init(name: String, members: [Int]) {
         self.name = name
         self.members = members
@@ -100,7 +132,71 @@ public struct CacheSettings: Sendable, Equatable {
     public var maxTTL: UInt32 = 86_400
     public var negativeMaxTTL: UInt32 = 3_600
     public var failureTTL: UInt32 = 5
+    /// Seconds past its end that an answer may be given when no fresh one can be had (RFC 8767); 0 = never.
+    public var stale: UInt32 = 0
+    /// How long a client waits for a fresh answer before it gets the stale one; zero = not at all.
+    public var staleAfter = Interval.milliseconds(1_800)
+    /// TTL of a stale answer, in seconds.
+    public var staleTTL: UInt32 = 30
+    /// Popular answers are refreshed when less than this share of their TTL is left, in percent; 0 = never.
+    public var prefetchPercent = 0
+    /// Hits that make an answer popular.
+    public var prefetchMinHits = 2
     public init() {}
+}
+
+/// Whether upstreams are asked only to see whether they answer.
+public enum HealthMode: UInt8, Sendable {
+    /// Never: a real query tries whether a failed one is back.
+    case off
+    /// Only those that failed.
+    case lazy
+    /// All, at every interval.
+    case active
+}
+
+/// `[health]`.
+public struct HealthSettings: Sendable, Equatable {
+    public var mode = HealthMode.off
+    /// Between the probes of an upstream that is well; `active` only.
+    public var interval = Interval.seconds(10)
+    /// The probe's question, its name in wire form and lower case.
+    public var queryName: [UInt8] = [0]
+    public var queryType: UInt16 = 2
+    public var timeout = Interval.seconds(1)
+    /// Failures in a row, of different names, that take an upstream for down.
+    public var failAfter = 3
+    /// Answers in a row that bring it back.
+    public var recoverAfter = 1
+    /// Pauses between probes of an upstream that is down.
+    public var backoffMin = Interval.seconds(1)
+    public var backoffMax = Interval.seconds(10)
+    public init() {}
+}
+
+/// What a route does with a query that it matches.
+public enum RouteAction: Sendable, Equatable {
+    case forward(group: Int)
+    case refuse
+    case nameError
+    case drop
+}
+
+/// One `[[route]]`. The longest matching domain of all routes wins, then the one with more conditions.
+public struct RouteSettings: Sendable, Equatable {
+    /// Suffixes in wire form and lower case; the root ([0]) matches every name.
+    public var domains: [[UInt8]]
+    /// Only for clients of these networks; empty = for all.
+    public var clients: [NetworkBlock] = []
+    /// Only for these types; empty = for all.
+    public var types: [UInt16] = []
+    public var action: RouteAction
+    /// Whether answers that came this way are kept.
+    public var caches = true
+    public init(domains: [[UInt8]], action: RouteAction) {
+        self.domains = domains
+        self.action = action
+    }
 }
 
 /// What happens to a new miss at `max_inflight`.
@@ -126,6 +222,11 @@ public struct EngineSettings: Sendable {
     /// Index of the group that resolves upstreams' host names; its members have addresses.
     public var bootstrapGroup: Int?
     public var cache = CacheSettings()
+    public var health = HealthSettings()
+    public var routes: [RouteSettings] = []
+    /// Whether upstreams with an address of a local network are asked once for a random name, to find out whether they
+    /// send our queries back to us.
+    public var detectsLoops = false
 
     // [server]
     public var allow: [NetworkBlock] = []
@@ -135,6 +236,8 @@ public struct EngineSettings: Sendable {
     /// 0 = no limit.
     public var maxInflightPerClient = 1_000
     public var overload = OverloadPolicy.serverFailure
+    /// Queries a second and client prefix, burst of one second; 0 = no limit.
+    public var rateLimit = 0
     /// Ours toward clients, and what we announce to upstreams.
     public var udpPayload: UInt16 = 1232
     /// Announced to TCP clients by edns-tcp-keepalive.

@@ -15,6 +15,24 @@ public struct EngineStatistics: Sendable {
     public var refused: UInt64 = 0
     /// SERVFAIL because no upstream gave an answer.
     public var failed: UInt64 = 0
+    /// Stale answers (RFC 8767), given instead of a fresh one.
+    public var stale: UInt64 = 0
+    /// Queries that a route refused, denied or dropped.
+    public var routed: UInt64 = 0
+    /// Over `rate_limit` and told to come back over TCP.
+    public var slipped: UInt64 = 0
+    /// Questions asked for the cache alone: of ended answers, of popular ones before their end, and those left out
+    /// because the table is for clients.
+    public var refreshes: UInt64 = 0
+    public var prefetches: UInt64 = 0
+    public var refreshesRefused: UInt64 = 0
+    /// Questions that went to a fallback group.
+    public var fallbacks: UInt64 = 0
+    /// Times that all upstreams were down together.
+    public var outages: UInt64 = 0
+    public var networkChanges: UInt64 = 0
+    /// Answers whose replies were held back for a moment.
+    public var paced: UInt64 = 0
     /// At `max_inflight` or `max_inflight_per_client`.
     public var overloaded: UInt64 = 0
     /// Messages that got no reply, by `DropReason`.
@@ -33,6 +51,24 @@ extension Engine {
         result.inFlight = waiters.count
         result.inFlightPeak = queries.peak
         return result
+    }
+
+    /// One entry for each upstream.
+    public func upstreamStatistics() -> [UpstreamStatistics] {
+        clientUpstreams.map { index in
+            var result = pools[index].dispatch
+            let latency = pools[index].settings.transport == .udp ? pools[index].udpLatency : pools[index].tcpLatency
+            result.upstream = pools[index].settings.name
+            result.state = pools[index].health.state
+            result.smoothedRoundTrip = latency.smoothed
+            result.percentile95 = latency.percentile95
+            result.inFlight = pools[index].inFlight
+            for kind in ExtraKind.allCases {
+                result.extrasGranted[kind.rawValue] = pools[index].extras.granted(kind)
+                result.extrasDenied[kind.rawValue] = pools[index].extras.denied(kind)
+            }
+            return result
+        }
     }
 
     /// One entry for each upstream and transport that is its own or was used.

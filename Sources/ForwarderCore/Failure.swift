@@ -60,6 +60,8 @@ public enum TransportFailure: Hashable, Sendable {
     case hostUnreachable
     /// ENETUNREACH, EADDRNOTAVAIL while connecting: no route or no address here.
     case networkUnreachable
+    /// The local address that a connection is bound to is gone, or is not the one to use any more.
+    case addressGone
     /// No free port (EADDRINUSE, EADDRNOTAVAIL while binding).
     case noPorts
     /// EMFILE, ENFILE.
@@ -95,7 +97,7 @@ public enum TransportFailure: Hashable, Sendable {
             .certificateNotYetValid, .untrustedIssuer, .pinMismatch, .wrongALPN:
             .upstream
         case .timedOut, .handshakeTimedOut, .hostUnreachable, .messageTooLong: .path
-        case .networkUnreachable, .noPorts, .noDescriptors, .noBuffers, .notPermitted, .other: .local
+        case .networkUnreachable, .addressGone, .noPorts, .noDescriptors, .noBuffers, .notPermitted, .other: .local
         }
     }
 
@@ -108,6 +110,7 @@ public enum TransportFailure: Hashable, Sendable {
         case .timedOut: "timeout"
         case .hostUnreachable: "host unreachable"
         case .networkUnreachable: "network unreachable"
+        case .addressGone: "local address gone"
         case .noPorts: "no free port"
         case .noDescriptors: "no free descriptor"
         case .noBuffers: "no buffer space"

@@ -35,5 +35,9 @@ public struct RuntimeSettings: Sendable, Equatable {
     public var resumption = true
     /// `tls.keylog`: the file that session secrets are appended to; empty = none.
     public var keylog = ""
+    /// `cache.persist`: keep the cache in the state directory.
+    public var persist = false
+    /// Between two snapshots.
+    public var persistInterval = Interval.seconds(600)
     public init() {}
 }

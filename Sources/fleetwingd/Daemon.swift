@@ -14,12 +14,18 @@ import Glibc
 struct Daemon {
     static let usageExitCode: Int32 = 64
     static let statusInterval = Interval.seconds(10)
+    /// Milliseconds that READY may wait for the cache's snapshot.
+    static let patienceAtStart: Int32 = 1_000
+    /// Seconds that the last snapshot may take.
+    static let extensionLimit = 60
 
     private var log: Log
     private let group: WorkerGroup
     private let notices: NoticeQueue
     private let signals: Int32
     private let upstreams: Int
+    private var snapshot: SnapshotThread?
+    private let surroundings: Surroundings
     private var lastCount: UInt64 = 0
     private var lastStatus: Instant
 
@@ -77,8 +83,12 @@ struct Daemon {
             let notices: NoticeQueue
             do throws(SystemError) { notices = try NoticeQueue(level: log.level) } catch { throw .system(error) }
             if signals < 0 { throw .system(SystemError(code: -signals)) }
-            let group = try WorkerGroup(engine: mapping.engine, runtime: mapping.runtime, notices: notices)
-            var daemon = Daemon(log, group, notices, signals: signals, upstreams: settings.upstreams.count)
+            let surroundings = Surroundings(
+                mapping.engine, listen: mapping.runtime.listen, now: Instant(nanoseconds: cl_boottime()))
+            let group = try WorkerGroup(
+                engine: surroundings.settings(mapping.engine), runtime: mapping.runtime, notices: notices)
+            var daemon = Daemon(
+                log, group, notices, surroundings, signals: signals, upstreams: settings.upstreams.count)
             daemon.run(mapping, file: file)
             return 0
         } catch {
@@ -105,7 +115,11 @@ struct Daemon {
         }
     }
 
-    private init(_ log: Log, _ group: WorkerGroup, _ notices: NoticeQueue, signals: Int32, upstreams: Int) {
+    private init(
+        _ log: Log, _ group: WorkerGroup, _ notices: NoticeQueue, _ surroundings: Surroundings, signals: Int32,
+        upstreams: Int
+    ) {
+        self.surroundings = surroundings
         self.log = log
         self.group = group
         self.notices = notices
@@ -126,18 +140,61 @@ struct Daemon {
                 .info, event: "started",
                 "fleetwingd \(fleetwingVersion) listens on \(addresses), \(upstreamCount), \(workers), settings from "
                     + (file ?? "the embedded default")))
+        startSnapshot(mapping)
         ServiceNotification.ready("\(upstreamCount), listening on \(addresses)")
+        follow(0)
         while true {
-            let ready = cl_wait_readable(signals, notices.wakeup.number, millisecondsToStatus())
+            let ready = wait()
             if ready & 2 != 0 { writeNotices() }
             if ready & 1 != 0 && takeSignals() { break }
-            if millisecondsToStatus() == 0 { tellStatus() }
+            follow(ready)
+            if lastStatus + Daemon.statusInterval <= Instant(nanoseconds: cl_boottime()) { tellStatus() }
         }
         ServiceNotification.stopping()
         group.stop()
+        endSnapshot()
         writeNotices()
         log.write(Notice(.info, event: "stopped", "stopped"))
     }
+
+    private mutating func follow(_ ready: UInt32) {
+        let events = (network: ready & 4 != 0, files: ready & 8 != 0)
+        let now = Instant(nanoseconds: cl_boottime())
+        for notice in surroundings.take(events: events, now: now, group: group) { log.write(notice) }
+    }
+
+    // MARK: - The cache's snapshot
+
+    private mutating func startSnapshot(_ mapping: SettingsMapping) {
+        guard mapping.runtime.persist else { return }
+        guard let directory = StateDirectory.find() else {
+            let places = "$\(StateDirectory.variable) or \(StateDirectory.usual)"
+            let text = "no state directory (\(places)): the cache begins empty at each start"
+            return log.write(Notice(.info, event: "no_state_directory", text))
+        }
+        do throws(SystemError) {
+            snapshot = try group.keepSnapshot(
+                in: directory, engine: mapping.engine, interval: mapping.runtime.persistInterval, notices: notices)
+        } catch {
+            log.write(Notice(.warning, event: "no_snapshot", "the cache is not kept: \(error.text)"))
+        }
+        // A cache of usual size is there when READY is said; a large one must not hold up the boot.
+        snapshot?.waitUntilLoaded(milliseconds: Daemon.patienceAtStart)
+    }
+
+    /// Lets the last snapshot be written. The supervisor is asked for more time as long as it takes, within a bound: a
+    /// disk that hangs must not keep the daemon from ending.
+    private mutating func endSnapshot() {
+        guard let snapshot else { return }
+        snapshot.requestEnd()
+        for _ in 0..<Daemon.extensionLimit {
+            if snapshot.waitForEnd(milliseconds: 1_000) { return }
+            ServiceNotification.extendTimeout(seconds: 5)
+        }
+        log.write(Notice(.warning, event: "snapshot_unwritten", "the last snapshot of the cache was given up"))
+    }
+
+    // MARK: - Signals and figures
 
     /// Returns whether the end was asked for.
     private mutating func takeSignals() -> Bool {
@@ -162,9 +219,17 @@ struct Daemon {
         log.writeDropped(dropped)
     }
 
-    private func millisecondsToStatus() -> Int32 {
-        let left = (lastStatus + Daemon.statusInterval) - Instant(nanoseconds: cl_boottime())
-        return Int32(clamping: max(0, left.inMilliseconds))
+    /// Waits for whatever comes next. Returns a bit for each descriptor, in their order.
+    private func wait() -> UInt32 {
+        let next = min(lastStatus + Daemon.statusInterval, surroundings.dueAt ?? lastStatus + Daemon.statusInterval)
+        let left = (next - Instant(nanoseconds: cl_boottime())).nanoseconds
+        // Rounded up: what is due is due then.
+        let milliseconds = Int32(clamping: max(0, (left &+ 999_999) / 1_000_000))
+        let descriptors = [signals, notices.wakeup.number] + surroundings.descriptors
+        return unsafe descriptors.withUnsafeBufferPointer { descriptors in
+            // Safety: the count is the buffer's own.
+            unsafe cl_wait_readable(descriptors.baseAddress, Int32(descriptors.count), milliseconds)
+        }
     }
 
     private mutating func tellStatus() {

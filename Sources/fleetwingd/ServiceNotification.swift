@@ -9,6 +9,8 @@ enum ServiceNotification {
     static func ready(_ status: String) { send("READY=1\nSTATUS=\(line(status))") }
     static func status(_ text: String) { send("STATUS=\(line(text))") }
     static func stopping() { send("STOPPING=1\nSTATUS=answering what is in flight") }
+    /// Asks for this much time from now on.
+    static func extendTimeout(seconds: Int) { send("EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)") }
     static func failed(_ text: String, code: Int32) { send("STATUS=\(line(text))\nERRNO=\(code)") }
 
     private static func line(_ text: String) -> String {

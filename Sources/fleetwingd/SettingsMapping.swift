@@ -18,18 +18,29 @@ struct SettingsMapping {
 
     private static func engine(_ settings: Settings) -> EngineSettings {
         var engine = EngineSettings(
-            upstreams: (settings.upstreams + settings.bootstrap).map(upstream), groups: settings.groups.map(group))
+            upstreams: (settings.upstreams + settings.bootstrap).map(upstream),
+            groups: settings.groups.map { group($0, settings.upstreams) })
         if !settings.bootstrap.isEmpty {
             // A group that no query is routed to: only the engine itself asks it, for the addresses of upstreams.
             let members = settings.upstreams.count..<engine.upstreams.count
             engine.bootstrapGroup = engine.groups.count
-            engine.groups.append(GroupSettings(name: "bootstrap", members: Array(members)))
+            var group = GroupSettings(name: "bootstrap", members: Array(members))
+            group.identity = "-"
+            engine.groups.append(group)
         }
         engine.cache.size = settings.cache.size
         engine.cache.minTTL = wholeSeconds(settings.cache.minTTL)
         engine.cache.maxTTL = wholeSeconds(settings.cache.maxTTL)
         engine.cache.negativeMaxTTL = wholeSeconds(settings.cache.negativeMaxTTL)
         engine.cache.failureTTL = wholeSeconds(settings.cache.failureTTL)
+        engine.cache.stale = wholeSeconds(settings.cache.stale)
+        engine.cache.staleAfter = interval(settings.cache.staleAfter)
+        engine.cache.staleTTL = wholeSeconds(settings.cache.staleTTL)
+        engine.cache.prefetchPercent = settings.cache.prefetch
+        engine.cache.prefetchMinHits = settings.cache.prefetchMinHits
+        engine.health = health(settings.health)
+        engine.routes = settings.routes.map(route)
+        engine.detectsLoops = true
 
         let server = settings.server
         engine.allow = server.allow.map(block)
@@ -42,6 +53,7 @@ struct SettingsMapping {
             case .servfail: .serverFailure
             case .drop: .drop
             }
+        engine.rateLimit = server.rateLimit
         engine.udpPayload = UInt16(clamping: server.udpPayload)
         engine.tcpIdleTimeout = interval(server.tcpIdleTimeout)
         engine.anyQuery =
@@ -87,97 +99,16 @@ struct SettingsMapping {
         }
         runtime.resumption = settings.tls.resumption
         runtime.keylog = settings.tls.keylog
+        runtime.persist = settings.cache.persist && settings.cache.size > 0
+        runtime.persistInterval = interval(settings.cache.persistInterval)
         return runtime
     }
 
-    private static func upstream(_ upstream: Settings.Upstream) -> UpstreamSettings {
-        let transport: UpstreamTransport =
-            switch upstream.transport {
-            case .udp: .udp
-            case .tcp: .tcp
-            case .tls: .tls
-            case .https: .https
-            }
-        var mapped = UpstreamSettings(
-            name: upstream.name, endpoints: upstream.endpoints.map(endpoint), transport: transport)
-        mapped.hostName = wireForm(upstream.hostName)
-        mapped.port = upstream.port
-        mapped.pool = pool(upstream.pool)
-        return mapped
-    }
-
-    private static func security(_ security: Settings.Security, _ tls: Settings.TLS) -> UpstreamSecurity {
-        var mapped = UpstreamSecurity(serverName: security.name)
-        mapped.verify = security.verify
-        mapped.pins = security.pins
-        mapped.caFile = security.ca
-        mapped.minimumVersion =
-            switch tls.minVersion {
-            case .v12: .v12
-            case .v13: .v13
-            }
-        mapped.path = security.path
-        mapped.authority = security.authority
-        mapped.method =
-            switch security.method {
-            case .post: .post
-            case .get: .get
-            }
-        return mapped
-    }
-
-    /// RFC 1035 section 3.1, with the root at its end; empty for no name. The settings have labels of 1 to 63 octets
-    /// only, in lower case.
-    private static func wireForm(_ name: String) -> [UInt8] {
-        guard !name.isEmpty else { return [] }
-        var octets: [UInt8] = []
-        for label in name.utf8.split(separator: UInt8(ascii: ".")) {
-            octets.append(UInt8(truncatingIfNeeded: label.count))
-            octets += label
-        }
-        return octets + [0]
-    }
-
-    private static func pool(_ pool: Settings.Pool) -> PoolSettings {
-        var mapped = PoolSettings()
-        mapped.maxConnections = pool.maxConnections
-        mapped.idleTimeout = interval(pool.idleTimeout)
-        mapped.learnIdle = pool.learnIdle
-        mapped.minConnections = pool.minConnections
-        mapped.prewarm = pool.prewarm
-        mapped.maxInflight = pool.maxInflight
-        mapped.maxAge = interval(pool.maxAge)
-        mapped.maxQueries = pool.maxQueries
-        mapped.connectTimeout = interval(pool.connectTimeout)
-        mapped.acquireTimeout = interval(pool.acquireTimeout)
-        mapped.maxWaiters = pool.maxWaiters
-        mapped.retryStale = pool.retryStale
-        mapped.udpMaxAge = interval(pool.udpMaxAge)
-        mapped.udpMaxQueries = pool.udpMaxQueries
-        return mapped
-    }
-
-    private static func group(_ group: Settings.Group) -> GroupSettings {
-        var mapped = GroupSettings(name: group.name, members: group.members)
-        mapped.strategy =
-            switch group.strategy {
-            case .fastest: .fastest
-            case .ordered: .ordered
-            case .roundRobin: .roundRobin
-            case .random: .random
-            }
-        mapped.explorePercent = group.explore
-        mapped.attempts = group.attempts
-        mapped.attemptTimeout = group.attemptTimeout.map(interval)
-        mapped.failoverOn = Set(group.failoverOn.map { UInt16(clamping: $0) })
-        return mapped
-    }
-
-    private static func endpoint(_ endpoint: AddressAndPort) -> Endpoint {
+    static func endpoint(_ endpoint: AddressAndPort) -> Endpoint {
         Endpoint(address: address(endpoint.address), port: endpoint.port)
     }
 
-    private static func block(_ block: AddressBlock) -> NetworkBlock {
+    static func block(_ block: AddressBlock) -> NetworkBlock {
         NetworkBlock(address: address(block.address), prefixLength: block.prefixLength)
     }
 
@@ -187,7 +118,7 @@ struct SettingsMapping {
             : NetworkAddress(ipv4: UInt32(truncatingIfNeeded: address.low))
     }
 
-    private static func interval(_ duration: Duration) -> Interval {
+    static func interval(_ duration: Duration) -> Interval {
         let (seconds, attoseconds) = duration.components
         return Interval(nanoseconds: seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000)
     }

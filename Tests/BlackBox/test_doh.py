@@ -35,10 +35,11 @@ def test_one_good_connection(build, method):
     counters = stack.lab.counters()
     assert counters["connections_opened"] <= 2 and counters["handshakes"] == counters["connections_opened"]
     assert set(counters["alpn"]) == {"h2"} and set(counters["server_names"]) == {certs.NAME}
-    assert counters["methods"] == {method: 50} and counters["paths"] == {"/dns-query": 50}
-    assert counters["authorities"] == {f"{certs.NAME}:{stack.lab.https_port}": 50}
+    requests = 50 + counters["loop_probes"]
+    assert counters["methods"] == {method: requests} and counters["paths"] == {"/dns-query": requests}
+    assert counters["authorities"] == {f"{certs.NAME}:{stack.lab.https_port}": requests}
     if method == "POST":
-        assert counters["content_types"] == {"application/dns-message": 50}
+        assert counters["content_types"] == {"application/dns-message": requests}
     assert counters["nonzero_ids"] == 0
     assert all(int(size) % 128 == 0 for size in counters["query_sizes"]), counters["query_sizes"]
     assert counters["options"]["12"] == 50 and "11" not in counters["options"], "keepalive has no place in HTTP"
@@ -55,7 +56,7 @@ def test_path_of_the_url(build):
     daemon = build.daemon([url], tls={"ca": certs.shared().ca})
     with UDPClient(daemon.port) as client:
         assert right(client.ask("p.lab.example"), "p.lab.example")
-    assert lab.counters()["paths"] == {"/a/b-c": 1}
+    assert set(lab.counters()["paths"]) == {"/a/b-c"}
 
 
 def test_one_stream_at_a_time(build):

@@ -26,7 +26,8 @@ import Testing
         #expect(query.nameLength == 13 && query.labelCount == 2 && query.questionEnd == 29)
         #expect(query.type == .aaaa && query.recordClass == 1)
         #expect(query.hasEDNS && query.udpSize == 4096 && query.dnssecOK && query.ednsVersion == 0)
-        #expect(query.cookieLength == 8 && query.hasKeepalive)
+        #expect(query.cookieLength == 8 && query.cookieOffset == 44 && query.hasKeepalive)
+        #expect(!query.asksOnlyForCookie)
         let plain = parseQuery(ordinary(options: nil).octets.span)
         #expect(plain.problem == nil && !plain.hasEDNS && plain.udpSize == 512 && !plain.dnssecOK)
     }
@@ -153,6 +154,37 @@ import Testing
         message = ordinary(options: nil)
         message.opt(ttl: 1 << 16, option(10, [1]) + [0])
         #expect(problem(message.octets) == .opt)
+    }
+
+    @Test func theFirstOfSeveralCookiesCounts() {
+        let first = option(10, [UInt8](repeating: 7, count: 24))
+        for second in [8, 16, 40] {
+            let octets = ordinary(options: first + option(10, [UInt8](repeating: 9, count: second))).octets
+            let query = parseQuery(octets.span)
+            #expect(query.cookieLength == 24 && octets[query.cookieOffset] == 7 && octets[query.cookieOffset + 23] == 7)
+        }
+    }
+
+    /// RFC 7873 5.4: without a question only a query with a cookie, and nothing wrong with it, is one.
+    @Test func requestsForACookie() {
+        func request(_ options: [UInt8], ttl: UInt32 = 0, flags: UInt16 = 0) -> TestMessage {
+            var message = TestMessage(flags: flags)
+            message.opt(ttl: ttl, options)
+            return message
+        }
+        let cookie = option(10, [UInt8](repeating: 3, count: 8))
+        let good = parseQuery(request(cookie).octets.span)
+        #expect(good.problem == nil && good.asksOnlyForCookie && good.cookieLength == 8 && good.cookieOffset == 27)
+        for bad in [
+            request([]), request(option(11, [])), request(option(10, [1])), request(cookie + [0]),
+            request(cookie, ttl: 1 << 16), TestMessage(),
+        ] {
+            let query = parseQuery(bad.octets.span)
+            #expect(query.problem == .questionCount && !query.asksOnlyForCookie)
+        }
+        #expect(problem(request(cookie, flags: 0x2000).octets) == .opcode)
+        let whole = request(cookie).octets
+        for length in 12..<whole.count { #expect(problem(Array(whole[..<length])) == .questionCount) }
     }
 
     @Test func otherRecordsAreWalked() {

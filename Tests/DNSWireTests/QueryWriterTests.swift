@@ -127,5 +127,10 @@ import Testing
         opt.extendedError = 22
         #expect(
             Array(written([65, 66]).dropFirst(9)) == [0, 14] + option(11, [0, 100]) + option(15, [0, 22, 65, 66]))
+        opt.keepalive = nil
+        opt.cookie = CookieOption(
+            client: 0x0102_0304_0506_0708, server: (0x090a_0b0c_0d0e_0f10, 0x1112_1314_1516_1718))
+        let cookie = option(10, (1...24).map { UInt8($0) })
+        #expect(Array(written([]).dropFirst(9)) == [0, 34] + cookie + option(15, [0, 22]))
     }
 }

@@ -31,6 +31,7 @@ import Testing
         case .refuse(let rcode, let code): "\(rcode.mnemonic) \(code.map { "\($0)" } ?? "-")"
         case .minimalAny: "minimal"
         case .identity: "identity"
+        case .cookieRequest: "cookie"
         case .ask: "ask"
         }
     }
@@ -43,6 +44,16 @@ import Testing
         ]
         for (problem, verdict) in expected {
             #expect(judge("a.", type: 252, recordClass: 255, problem: problem) == verdict)
+        }
+    }
+
+    @Test func aRequestForACookieHasNoQuestion() {
+        var query = ParsedQuery()
+        query.cookieLength = 8
+        let verdict = QueryIntake(settings: settings()).judge(query, name: ByteStore(capacity: 256))
+        guard case .cookieRequest = verdict else {
+            Issue.record("\(verdict)")
+            return
         }
     }
 

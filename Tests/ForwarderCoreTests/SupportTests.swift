@@ -142,7 +142,7 @@ import Testing
     }
 
     @Test func oneNameNeverCondemnsAnUpstream() {
-        var health = UpstreamHealth()
+        var health = UpstreamHealth(settings: HealthSettings())
         let now = Instant(nanoseconds: 1_000_000_000)
         let sameName = (0..<100).map { _ in health.noteFailure(nameHash: 42, now) }
         #expect(!sameName.contains(true))

@@ -79,8 +79,8 @@ import Testing
         let endpoint = Endpoint(address: NetworkAddress(ipv4: 1), port: 53)
         let listen = [ListenAddress(endpoint: endpoint, udp: true, tcp: true, text: "x")]
         let room = { WorkerGroup.clientRoom(descriptors: $0, pools: $1, workers: $2, listeners: listen) }
-        #expect(room(64, 30, 1) == 20)
-        #expect(room(1024, 30, 2) == 974)
+        #expect(room(64, 30, 1) == 16)
+        #expect(room(1024, 30, 2) == 969)
         #expect(room(24, 30, 2) == 2)
     }
 

@@ -146,6 +146,8 @@ import Testing
         group.attempts = 2
         group.attemptTimeout = .milliseconds(300)
         group.failoverOn = [2]
+        group.hedge = .off
+        group.whenDown = .servfail
         #expect(settings.groups == [group])
         #expect(
             settings.server.listen.map { "\($0.endpoint) \($0.udp) \($0.tcp)" } == [

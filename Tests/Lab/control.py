@@ -1,8 +1,10 @@
 """The control channel of the lab upstream: one JSON object in a line in, one JSON object in a line out, over TCP.
 
-Commands: counters, reset, set (with "options"), options, asked (with "name" and "type"), stop, start, drop_connections,
-forget_tickets, quit. `stop` closes all DNS sockets, so that UDP gets ICMP and TCP a refusal; `start` binds the same
-ports again.
+Commands: counters, reset, set (with "options"), options, asked (with "name" and "type"), stop, start, restart,
+black_hole, come_back, drop_connections, forget_tickets, quit. `stop` closes all DNS sockets, so that UDP gets ICMP and
+TCP a refusal (connections end by reset, or in order with "reset": false); `start` binds the same ports again; `restart`
+is both at once. `black_hole` is silence on all transports: streams are accepted and say nothing or, with "deaf", are
+not accepted either; after `come_back` new connections are served, while those of before stay silent.
 """
 
 import json
@@ -79,7 +81,10 @@ COMMANDS = {
     "set": lambda lab, command: lab.set(command["options"]),
     "options": lambda lab, command: lab.server.options.report(),
     "asked": _asked,
-    "stop": lambda lab, command: lab.stop(),
+    "stop": lambda lab, command: lab.stop(command.get("reset", True)),
+    "restart": lambda lab, command: lab.restart(),
+    "black_hole": lambda lab, command: lab.black_hole(command.get("deaf", False)),
+    "come_back": lambda lab, command: lab.come_back(),
     "start": lambda lab, command: lab.start(),
     "drop_connections": _drop_connections,
     "forget_tickets": lambda lab, command: lab.contexts.forget_tickets(),

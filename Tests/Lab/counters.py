@@ -3,7 +3,7 @@
 Tables are bounded: names are counted up to NAME_LIMIT different ones, ids per port up to 65536.
 """
 
-from wire import AD, CD, RD
+from wire import AD, CD, OPTION_KEEPALIVE, RD
 
 NAME_LIMIT = 200000
 
@@ -15,6 +15,10 @@ class Counters:
     def reset(self):
         self.udp = self.tcp = self.tls = self.https = self.malformed = 0
         self.answered = 0
+        # Not among the queries above: the forwarder's own probes, and what a black hole swallowed.
+        self.probes = self.loop_probes = self.swallowed = 0
+        self.failed_zone = 0
+        self.keepalives_asked = 0
         self.ports = {}
         self.ids = set()
         self.port_ids = {}
@@ -53,6 +57,13 @@ class Counters:
         self.stream_errors = {}
         self.nonzero_ids = self.streams_over_limit = self.pings = self.goaways = self.highest_stream = 0
 
+    def probe(self, kind):
+        """Counts one of the forwarder's own queries."""
+        if kind == "health":
+            self.probes += 1
+        else:
+            self.loop_probes += 1
+
     def query(self, query):
         """Counts one query; returns how often its question was asked so far."""
         if query.transport == "udp":
@@ -82,7 +93,12 @@ class Counters:
             self.case_mixed += 1
         return self._name(query)
 
+    def keepalive(self, query):
+        """Counts edns-tcp-keepalive, that of the daemon's loop probe too: it may be the first on its connection."""
+        self.keepalives_asked += any(code == OPTION_KEEPALIVE for code, _ in query.options)
+
     def _edns(self, query):
+        self.keepalive(query)
         self.flags["edns"] += 1
         if query.do:
             self.flags["do"] += 1
@@ -133,16 +149,18 @@ class Counters:
 
     def report(self):
         """All of it as plain values for JSON."""
-        plain = ("udp", "tcp", "malformed", "answered", "id_repeats", "in_flight", "max_in_flight", "duplicates",
-                 "case_mixed", "with_cookie", "with_server_cookie", "options", "flags", "sizes",
-                 "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
+        plain = ("udp", "tcp", "malformed", "answered", "loop_probes", "keepalives_asked", "id_repeats", "in_flight",
+                 "max_in_flight", "duplicates", "case_mixed", "with_cookie", "with_server_cookie", "options", "flags",
+                 "sizes", "connections_opened", "connections_open", "connections_peak", "connections_closed_by_peer",
                  "peak_pipelined", "ports", "tls", "https", "opened_by",
                  "handshakes", "resumed", "tickets_offered", "tickets_reused", "close_notifies",
                  "handshake_failures", "alerts", "server_names", "alpn", "tls_versions", "records", "frames",
                  "frames_per_record_peak", "query_sizes", "methods", "paths", "authorities", "content_types",
-                 "stream_errors", "nonzero_ids", "streams_over_limit", "pings", "goaways", "highest_stream")
+                 "stream_errors", "nonzero_ids", "streams_over_limit", "pings", "goaways", "highest_stream",
+                 "probes", "swallowed", "failed_zone")
         report = {name: getattr(self, name) for name in plain}
         report["queries"] = self.udp + self.tcp + self.tls + self.https
+        report["arrived"] = report["queries"] + self.swallowed + self.probes + self.loop_probes
         report["distinct_ports"] = len(self.ports)
         report["distinct_ids"] = len(self.ids)
         report["distinct_names"] = len(self.asked)

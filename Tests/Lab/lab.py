@@ -82,8 +82,18 @@ class Lab:
         """How often a question arrived."""
         return self.command("asked", name=name, type=qtype)["asked"]
 
-    def stop_listening(self):
-        self.command("stop")
+    def stop_listening(self, reset=True):
+        self.command("stop", reset=reset)
+
+    def restart(self):
+        self.command("restart")
+
+    def black_hole(self, deaf=False):
+        """Silence on all transports; with `deaf` streams are not even accepted."""
+        self.command("black_hole", deaf=deaf)
+
+    def come_back(self):
+        self.command("come_back")
 
     def start_listening(self):
         self.command("start")

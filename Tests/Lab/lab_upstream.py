@@ -34,7 +34,7 @@ class LabUpstream:
         self.address = arguments.address
         self.family = socket.AF_INET6 if ":" in arguments.address else socket.AF_INET
         self.loop = Loop()
-        self.server = Server(self.loop, options)
+        self.server = Server(self.loop, options, arguments.seed)
         self.udp = None
         self.streams = []
         self.contexts = None
@@ -99,12 +99,30 @@ class LabUpstream:
             else:
                 self.streams.append(kind(self.loop, self.server, listener, self.contexts))
 
-    def stop(self):
+    def stop(self, reset=True):
+        """As a program that ended: ICMP and refusals from here on. It ends a black hole too."""
+        self.server.hole = False
         if self.udp:
             self.udp.close()
         for server in self.streams:
-            server.close()
+            server.close(reset)
         self.udp, self.streams = None, []
+
+    def restart(self):
+        """Connections are reset, and the port listens again before anybody could be refused."""
+        self.stop()
+        self.start()
+
+    def black_hole(self, deaf):
+        """As a path that drops everything. `deaf`: streams cannot even be opened; else they open and say nothing."""
+        self.server.hole = True
+        for server in self.streams:
+            server.fall_silent(deaf)
+
+    def come_back(self):
+        self.server.hole = False
+        for server in self.streams:
+            server.come_back()
 
     def set(self, changes):
         before = self.server.options.refuse_tcp

@@ -24,6 +24,10 @@ class Request:
         self.ended = self.answered = self.endless = False
         self.sent, self.pace, self.timer, self.demand = 0, 0, None, {}
 
+    @property
+    def dead(self):
+        return self.channel.dead
+
     def message(self):
         """The query's octets, or None."""
         counters, fields = self.channel.server.counters, self.fields

@@ -8,6 +8,8 @@ import random
 
 import answers
 import behaviours
+import probes
+import wire
 from counters import Counters
 
 PLAIN = {}
@@ -18,6 +20,7 @@ class Options:
 
     DEFAULTS = {
         "delay": 0, "jitter": 0, "loss": 0.0, "no_edns": False, "cookies": False, "silent": False, "drop_udp": False,
+        "slow_share": 0.0, "slow_delay": 200, "fail_zone": "",
         "rcode": -1, "truncate": False, "lower_case": False, "addresses": "", "ttl": -1,
         "close_after": 0, "close_idle": 0.0, "close_at_once": False, "half_close": 0, "rst_after": 0,
         "drip": 0, "drip_ms": 1, "never_read": False, "out_of_order": False, "in_order": False, "refuse_tcp": False,
@@ -39,6 +42,7 @@ class Options:
             if name not in self.DEFAULTS:
                 raise ValueError(f"unknown option {name!r}")
             setattr(self, name, value)
+        self.fail_wire = wire.encode_name(self.fail_zone.lower()) if self.fail_zone else b""
         self.shape_answers = (self.rcode >= 0 or self.truncate or self.lower_case or bool(self.addresses)
                               or self.ttl >= 0)
 
@@ -49,9 +53,13 @@ class Options:
 class Server:
     """Shared by both transports of one lab upstream."""
 
-    def __init__(self, loop, options):
+    def __init__(self, loop, options, seed=1):
         self.loop, self.options, self.counters = loop, options, Counters()
         self.demands = {}
+        # Its own sequence, so that the same share is slow whatever else draws random numbers.
+        self.slow_random = random.Random(seed)
+        # Whether nothing arrives and nothing leaves: as a path that drops everything.
+        self.hole = False
 
     def demand(self, name, labels):
         found = self.demands.get(name)
@@ -65,7 +73,16 @@ class Server:
     def take(self, query, send, send_elsewhere=None, channel=None):
         """Handles one query. `channel` is the TCP connection, for the behaviours of connections."""
         options, counters = self.options, self.counters
-        asked = counters.query(query)
+        probe = probes.kind_of(query)
+        is_swallowed = self.hole or channel is not None and channel.dead
+        if probe:
+            counters.probe(probe)
+            counters.keepalive(query)
+        elif is_swallowed:
+            counters.swallowed += 1
+        if is_swallowed:
+            return
+        asked = 0 if probe else counters.query(query)
         demand = self.demand(query.name, query.labels)
         if self._is_dropped(query, demand, asked):
             return
@@ -74,7 +91,9 @@ class Server:
             wait += answers.demand_number(demand, "delay", 0)
             jitter = max(options.jitter, answers.demand_number(demand, "jitter", 0))
             wait += random.random() * jitter
-        key = counters.begin(query)
+        if options.slow_share and self.slow_random.random() * 100 < options.slow_share:
+            wait += options.slow_delay
+        key = None if probe else counters.begin(query)
         if wait:
             self.loop.later(wait / 1000, self._answer, key, query, demand, asked, send, send_elsewhere, channel)
         else:
@@ -96,13 +115,32 @@ class Server:
         return "loss" in demand and query.transport == "udp" and random.random() * 100 < demand["loss"]
 
     def _answer(self, key, query, demand, asked, send, send_elsewhere, channel):
-        self.counters.end(key)
-        self.counters.answered += 1
+        if key:
+            self.counters.end(key)
+        if self.hole or channel is not None and channel.dead:
+            return
         options = self.options
+        if key is None:
+            self._answer_probe(query, send)
+            return
+        self.counters.answered += 1
+        if options.fail_wire and query.name.endswith(options.fail_wire):
+            self.counters.failed_zone += 1
+            send(answers.right_message(query, {"rcode": wire.SERVFAIL}, asked, options).encode())
+            return
         if not demand and not options.shape_answers and not options.no_edns:
             send(answers.plain_message(query, options.cookies))
             return
         self._answer_demand(query, self._with_options(demand), asked, send, send_elsewhere, channel)
+
+    def _answer_probe(self, query, send):
+        """The root's name servers, or that there is no such name; the options that shape answers hold here too."""
+        if self.options.shape_answers or self.options.no_edns:
+            send(answers.right_message(query, self._with_options(PLAIN), 0, self.options).encode())
+        elif probes.kind_of(query) == probes.LOOP:
+            send(probes.no_such_name(query))
+        else:
+            send(answers.plain_message(query, self.options.cookies))
 
     def _with_options(self, demand):
         options = self.options

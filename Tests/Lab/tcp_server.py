@@ -20,22 +20,56 @@ class TCPServer:
 
     def __init__(self, loop, server, listener):
         self.loop, self.server, self.listener = loop, server, listener
-        self.channels = set()
+        self.channels, self.filler = set(), None
         listener.setblocking(False)
         loop.watch(listener.fileno(), self._acceptable)
 
     def close(self, reset=True):
+        """Ends the listener and its connections: by reset, as a program that was killed, or in order."""
+        self._open_ears()
         self.loop.forget(self.listener.fileno())
         self.listener.close()
         for channel in list(self.channels):
+            if not reset:
+                channel.finish()
             channel.close(reset)
 
-    def _acceptable(self, *_):
+    # MARK: a path that drops everything
+
+    def fall_silent(self, deaf):
+        """No octet leaves any connection from here on. `deaf`: not even the handshakes of new ones are answered."""
+        for channel in self.channels:
+            channel.dead = True
+        if deaf and self.filler is None:
+            # The kernel drops SYNs while the queue of connections to accept is full, and one is enough to fill it.
+            self.loop.forget(self.listener.fileno())
+            self.listener.listen(0)
+            self.filler = socket.socket(self.listener.family, socket.SOCK_STREAM)
+            self.filler.setblocking(False)
+            self.filler.connect_ex(self.listener.getsockname())
+
+    def come_back(self):
+        """New connections are served again; those of before stay silent for ever, as when a router lost its state."""
+        self._open_ears()
+
+    def _open_ears(self):
+        if self.filler is None:
+            return
+        own = self.filler.getsockname()
+        self.filler.close()
+        self.filler = None
+        self.listener.listen(1024)
+        self.loop.watch(self.listener.fileno(), lambda *_: self._acceptable(but=own))
+
+    def _acceptable(self, *_, but=None):
         for _ in range(64):
             try:
                 connection, peer = self.listener.accept()
             except OSError:
                 return
+            if peer == but:
+                connection.close()
+                continue
             options = self.server.options
             full = options.max_connections and len(self.channels) >= options.max_connections
             self.server.counters.opened(self.channel.transport)
@@ -43,7 +77,9 @@ class TCPServer:
                 connection.close()
                 self.server.counters.closed()
                 continue
-            self.channels.add(self.channel(self, connection, peer))
+            channel = self.channel(self, connection, peer)
+            channel.dead = self.server.hole
+            self.channels.add(channel)
 
 
 class Channel:
@@ -55,6 +91,8 @@ class Channel:
         self.received, self.unsent, self.held = bytearray(), bytearray(), []
         self.answered = self.pending = 0
         self.closed = self.finishing = self.shut = False
+        # Reads and never writes again.
+        self.dead = False
         self.timer = self.idle = self.order_timer = None
         self.sequence, self.waiting = 0, {}
         connection.setblocking(False)
@@ -178,6 +216,9 @@ class Channel:
     def _write(self):
         if self.closed:
             return
+        if self.dead:
+            self.unsent.clear()
+            return
         if self.server.options.drip:
             self._start_drip(self.server.options.drip, self.server.options.drip_ms / 1000)
             return
@@ -201,7 +242,7 @@ class Channel:
 
     def _drip(self, octets, pause):
         self.timer = None
-        if self.closed:
+        if self.closed or self.dead:
             return
         try:
             sent = self.connection.send(self.unsent[:octets])

@@ -2,6 +2,8 @@
 
 import Testing
 
+@testable import Simulator
+
 struct MessageTests {
     /// A response with a compressed owner, a CNAME whose target is compressed, and an OPT with one option.
     static let octets: [UInt8] =

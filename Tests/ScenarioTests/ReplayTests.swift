@@ -3,6 +3,8 @@
 import Foundation
 import Testing
 
+@testable import Simulator
+
 struct ReplayTests {
     /// Name and path of a scenario file.
     struct File: Sendable, CustomTestStringConvertible {

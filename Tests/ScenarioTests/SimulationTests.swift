@@ -1,29 +1,22 @@
-// Many small random worlds: whatever the upstreams do, each client gets one right answer in time.
+// A few random worlds in every test run; `make simulate` runs the thousands, in a release build.
 //
-// A failure prints its seed; FLEETWING_SEED=n runs that seed alone, FLEETWING_SEEDS=n the first n.
+// A failure names its seed: `make simulate SEED=n` tells all that happened.
 
-import Foundation
+import Simulator
 import Testing
 
 struct SimulationTests {
-    @Test func everyQueryIsAnsweredOnceRightlyAndInTime() throws {
-        let chosen = ProcessInfo.processInfo.environment["FLEETWING_SEED"].flatMap { UInt64($0) }
-        let count = ProcessInfo.processInfo.environment["FLEETWING_SEEDS"].flatMap { UInt64($0) } ?? 250
-        let seeds = chosen.map { [$0] } ?? Array(1...max(1, count))
+    @Test func everyQueryIsAnsweredOnceRightlyAndInTime() {
         var answers = 0
-        var failures = 0
-        var reported = 0
-        for seed in seeds {
-            let simulation = try Simulation(seed: seed)
+        var errors = 0
+        for seed in 1...60 as ClosedRange<UInt64> {
+            let simulation = Simulation(seed: seed)
             simulation.run()
             answers += simulation.answers
-            failures += simulation.serverFailures
-            if let problem = simulation.problems.first, reported < 5 {
-                reported += 1
-                Issue.record("FLEETWING_SEED=\(seed): \(problem) (\(simulation.problems.count) in all)")
-            }
+            errors += simulation.serverFailures
+            #expect(simulation.problems.isEmpty, "seed \(seed): \(simulation.problems.first ?? "")")
         }
-        // SERVFAIL is allowed, since every upstream may fail; but it must stay the exception.
-        #expect(failures * 5 < answers, "\(failures) of \(answers) answers were SERVFAIL")
+        // Errors are allowed, since every upstream may fail; but they must stay the exception.
+        #expect(errors * 2 < answers, "\(errors) errors, \(answers) answers")
     }
 }

@@ -126,13 +126,16 @@ int cl_signals_block(void);
 int cl_signalfd(void);
 // The number of the next signal, 0 = none is pending.
 int cl_signalfd_next(int fd);
-// Waits until one of the descriptors is readable. Returns a bit mask (1 = first, 2 = second).
-int cl_wait_readable(int first, int second, int timeout_ms);
+// Waits until one of `count` (at most 32) descriptors is readable; a negative one is left out. Returns a bit mask, 1 =
+// the first; 0 when the time is over or a signal came.
+enum { cl_wait_limit = 32 };
+uint32_t cl_wait_readable(const int *fds, int count, int timeout_ms);
 
 // Waits until `fd` takes bytes. Returns 1, or 0 when the time is over.
 int cl_wait_writable(int fd, int timeout_ms);
 
 int64_t cl_boottime(void);
+int64_t cl_monotonic(void);
 int64_t cl_realtime(void);
 // Seconds since 1970 and the UTC calendar, for log lines.
 void cl_utc(int64_t seconds, int *year, int *month, int *day, int *hour, int *minute, int *second);
@@ -150,6 +153,19 @@ int cl_process_id(void);
 ssize_t cl_link_target(const char *path, char *target, size_t size);
 // The names in a directory that are numbers, at most `limit`; returns how many.
 int cl_numbered_entries(const char *path, int *numbers, int limit);
+// The names of a directory that do not begin with a dot, each ended by a zero octet, as many as fit; returns the octets
+// that were written.
+int cl_file_names(const char *path, char *names, int size);
+// An IPv4 or IPv6 address in text, of an IPv6 address also with its zone (fe80::1%eth0). Returns 0, or -EINVAL when it
+// is none, or when the machine has no such interface.
+int cl_address_from_text(const char *text, struct cl_address *out);
+
+// A NETLINK_ROUTE socket, a member of the named multicast groups (linux/rtnetlink.h).
+int cl_netlink_open(const int *groups, int count);
+int cl_inotify_open(void);
+// Watches a path for what may change a file or a directory's files; done again it changes nothing. `only_directory`
+// refuses anything else.
+int cl_inotify_watch(int fd, const char *path, int only_directory);
 // Raises the limit of open files to its hard limit; returns the limit in force.
 int64_t cl_raise_descriptor_limit(void);
 

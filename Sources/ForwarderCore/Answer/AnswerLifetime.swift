@@ -7,6 +7,9 @@
 struct AnswerLifetime: Sendable {
     /// Failures never live longer (RFC 9520 3.2: "MUST NOT be longer than 5 minutes").
     static let longestFailure: UInt32 = 300
+    /// A failure lives at least this long while there is an answer to give in its place (RFC 8767 5: an attempt to
+    /// refresh "no more frequently than every 30 seconds").
+    static let failureBesideAnswer: UInt32 = 30
 
     let minTTL: UInt32
     let maxTTL: UInt32

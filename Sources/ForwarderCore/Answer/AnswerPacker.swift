@@ -15,6 +15,22 @@ public struct AnswerPacker: ~Copyable {
 
     public init(settings: CacheSettings) { rules = AnswerLifetime(settings: settings) }
 
+    /// Puts a packed block, as it lay in `scratch` before, there again.
+    mutating func restore(_ block: [UInt8]) {
+        for index in block.indices { scratch[index] = block[index] }
+    }
+
+    /// Whether the packed block of `length` octets in `scratch` has these octets anywhere.
+    func holds(_ octets: [UInt8], within length: Int) -> Bool {
+        guard length >= octets.count else { return false }
+        for start in 0...length - octets.count {
+            var i = 0
+            while i < octets.count, scratch[start + i] == octets[i] { i += 1 }
+            if i == octets.count { return true }
+        }
+        return false
+    }
+
     /// Packs a surveyed response (already matched with its query, not truncated) into `scratch`: question folded, kept
     /// part only (rewritten where it must be), TTLs clamped, lifetime decided (RFC 2308, 9520).
     /// nil when it cannot be used as an answer.

@@ -20,6 +20,8 @@ public struct PackedAnswer: Sendable {
     public var lifetime: UInt32 = 0
     /// Whether the denied name is the question's own: an NXDOMAIN without a CNAME before it (RFC 2308 2.1, RFC 8020).
     public var deniesQuestion = false
+    /// An error that is meant, by DNSSEC or by policy: what was known before must not be given in its place.
+    public var isDeliberate = false
 }
 
 /// The fixed part of a block: twelve 16-bit words in the machine's byte order.
@@ -88,6 +90,11 @@ struct PackedHead {
     var ttlTableOffset: Int { PackedHead.size + messageLength }
     var textOffset: Int { ttlTableOffset + 2 * ttlCount }
     var blockLength: Int { textOffset + textLength }
+
+    /// Whether the block at `offset` is an error that is meant: then its own reason is told, also from the cache.
+    static func isDeliberate(_ store: borrowing ByteStore, at offset: Int) -> Bool {
+        PackedHead(store, at: offset).extendedError.map(DeliberateError.isOne) ?? false
+    }
 
     /// Octets of the name of the block at `offset`, for a look without reading the whole head.
     static func nameLength(_ store: borrowing ByteStore, at offset: Int) -> Int {

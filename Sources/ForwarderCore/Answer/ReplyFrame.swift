@@ -58,6 +58,7 @@ extension ReplyWriter {
         guard query.hasEDNS else { return room >= 0 ? ReplyTrailer() : nil }
         var opt = ResponseOPT(udpSize: udpPayload, rcode: rcode, dnssecOK: query.dnssecOK)
         if query.wantsKeepalive { opt.keepalive = keepalive }
+        if let cookie = query.cookie { opt.cookie = cookie.option }
         if extendedErrors, let code {
             opt.extendedError = code
             let whole = sizeOfOPT(opt, textLength: textLength)

@@ -45,23 +45,16 @@ public struct ReplyWriter: Sendable {
             let trailer = trailer(
                 head.rcode, code, textLength: head.textLength, room: limit - head.messageLength, to: query)
         else {
-            let message = offset + PackedHead.messageOffset
-            let question = EchoedQuestion(
-                nameOffset: message + Header.size, nameLength: head.nameLength,
-                type: type ?? RecordType(rawValue: store.load16(message + head.questionEnd - 4)),
-                recordClass: store.load16(message + head.questionEnd - 2))
+            let question = echo(store, offset + PackedHead.messageOffset, head, type: type)
             return writeWithoutRecords(head.rcode, code, question, names: store, to: query, into: &out)
         }
         let start = out.bytes.count
         let message = start + query.lengthPrefix
         guard out.bytes.reserve(query.lengthPrefix + head.messageLength + trailer.size) else { return }
-        out.bytes.appendZeros(query.lengthPrefix)
-        copyMessage(store, offset + PackedHead.messageOffset, head, turn: turn, into: &out.bytes)
-        out.bytes.store16(query.id, at: message)
-        out.bytes.store16(
-            query.responseFlags(head.rcode, authenticData: head.authenticData), at: message + Header.flagsOffset)
-        if let type { out.bytes.store16(type.rawValue, at: message + head.questionEnd - 4) }
-        restoreCase(query.caseMask, nameAt: message + Header.size, length: head.nameLength, in: &out.bytes)
+        let flags = query.responseFlags(head.rcode, authenticData: head.authenticData)
+        copyMessage(
+            store, offset + PackedHead.messageOffset, head, flags: flags, turn: turn, type: type, to: query,
+            into: &out.bytes)
         if age > 0 { countDown(store, offset + head.ttlTableOffset, head.ttlCount, by: age, message, in: &out.bytes) }
         if trailer.opt != nil {
             store.withSpan(offset + head.textOffset, trailer.textLength) { text in
@@ -89,9 +82,34 @@ public struct ReplyWriter: Sendable {
         finish(from: start, expected: end, to: query, into: &out)
     }
 
+    /// The question of the packed message at `message`, for a reply without its records.
+    func echo(_ store: borrowing ByteStore, _ message: Int, _ head: PackedHead, type: RecordType?) -> EchoedQuestion {
+        EchoedQuestion(
+            nameOffset: message + Header.size, nameLength: head.nameLength,
+            type: type ?? RecordType(rawValue: store.load16(message + head.questionEnd - 4)),
+            recordClass: store.load16(message + head.questionEnd - 2))
+    }
+
+    /// Copies the message at `from` behind its length octets and makes it the client's: id, flags, letter case, and the
+    /// type that was asked for. The caller has reserved the room.
+    @inline(__always)
+    func copyMessage(
+        _ store: borrowing ByteStore, _ from: Int, _ head: PackedHead, flags: UInt16, turn: UInt32, type: RecordType?,
+        to query: ClientQuery, into bytes: inout ByteWriter
+    ) {
+        let message = bytes.count + query.lengthPrefix
+        bytes.appendZeros(query.lengthPrefix)
+        copyRecords(store, from, head, turn: turn, into: &bytes)
+        bytes.store16(query.id, at: message)
+        bytes.store16(flags, at: message + Header.flagsOffset)
+        if let type { bytes.store16(type.rawValue, at: message + head.questionEnd - 4) }
+        restoreCase(query.caseMask, nameAt: message + Header.size, length: head.nameLength, in: &bytes)
+    }
+
     /// Copies the message, the records of its run beginning with the `turn`th. They keep their order otherwise, and the
     /// CNAMEs before them their place (some stubs read a chain only forwards).
-    private func copyMessage(
+    @inline(__always)
+    private func copyRecords(
         _ store: borrowing ByteStore, _ from: Int, _ head: PackedHead, turn: UInt32, into bytes: inout ByteWriter
     ) {
         let end = from + head.messageLength

@@ -52,6 +52,17 @@ extension ReplyWriter {
         write(record, .noError, nil, question, name, nameOffset, to: query, into: &out)
     }
 
+    /// Tells one of our own workers that its probe came back to us: one HINFO with what only we can know.
+    public func writeLoopProof(
+        _ proof: [UInt8], question: Question, name: borrowing ByteStore, nameOffset: Int, to query: ClientQuery,
+        into out: inout ActionBuffer
+    ) {
+        // Two character strings; kept by nobody on the way.
+        let data = [UInt8(truncatingIfNeeded: proof.count)] + proof + [0]
+        let record = OwnRecord(type: .hinfo, ttl: 0, data: data)
+        write(record, .noError, nil, question, name, nameOffset, to: query, into: &out)
+    }
+
     /// Gives the configured identity as a TXT record of class CH (RFC 4892).
     public func writeIdentity(
         question: Question, name: borrowing ByteStore, nameOffset: Int, to query: ClientQuery,

@@ -36,7 +36,8 @@ struct CacheKey {
         recordClass = question.recordClass
         dnssecOK = question.dnssecOK
         checkingDisabled = question.checkingDisabled
-        group = question.group
+        // Groups are 1,000 at most, those of routes 1,000 more, and the bootstrap group: eleven bits.
+        group = question.group | UInt16(question.epoch) << 11
     }
 
     /// DO and CD as an entry's flags hold them.

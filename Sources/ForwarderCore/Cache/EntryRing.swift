@@ -13,6 +13,9 @@ struct EntryRing {
     private var front = 0
     /// Octets between tail and head, left-over gaps included.
     private(set) var used = 0
+    /// Octets given up at the tail so far. Counted from it the places of a ring have numbers that stay, so that the
+    /// snapshot finds its place again after it let go of the lock.
+    private(set) var dropped: UInt64 = 0
 
     init(base: Int, capacity: Int) {
         self.base = base
@@ -22,6 +25,12 @@ struct EntryRing {
     var isEmpty: Bool { used == 0 }
     /// The oldest entry.
     var tail: Int { base + front }
+
+    /// Where the octet stands that lies `distance` behind the tail; `distance` is less than `used`.
+    func place(behindTail distance: Int) -> Int {
+        let place = front + distance
+        return base + (place < capacity ? place : place - capacity)
+    }
 
     /// Whether `size` octets can be claimed now.
     func fits(_ size: Int) -> Bool { used + cost(size) <= capacity }
@@ -46,6 +55,7 @@ struct EntryRing {
     /// Gives up the oldest entry, of `size` octets.
     mutating func dropTail(_ size: Int) {
         used -= size
+        dropped &+= UInt64(truncatingIfNeeded: size)
         front += size
         if front == capacity { front = 0 }
         if used == 0 {
@@ -60,6 +70,7 @@ struct EntryRing {
         let from = tail
         // `dropTail` would begin an emptied ring anew, and the claim then not lie where the entry lay.
         used -= size
+        dropped &+= UInt64(truncatingIfNeeded: size)
         front += size
         if front == capacity { front = 0 }
         let entry = claim(size, in: &store)

@@ -3,7 +3,7 @@
 // SharedCache owns the shards and their locks. Eviction is S3-FIFO (Yang et al., SOSP 2023): new entries pass through a
 // small ring, only those asked for again reach the main one, so one pass over many names cannot wash the hot ones out.
 // Rejected: LRU (a write to a list a hit), SIEVE (leaves holes between entries of different length). Appending needs
-// neither allocator nor free lists. An expired entry stays until its turn comes: serving stale will want it.
+// neither allocator nor free lists. An ended entry stays until its turn comes: MessageCache+Stale gives it in need.
 
 import DNSWire
 
@@ -38,7 +38,8 @@ struct MessageCache: ~Copyable {
     private static let longestSweep = 32
 
     private let layout: ShardLayout
-    private var store: EntryStore
+    let rules: CacheRules
+    var store: EntryStore
     private var index: CacheIndex
     private var ghosts: GhostTable
     private var small: EntryRing
@@ -48,14 +49,17 @@ struct MessageCache: ~Copyable {
     /// Entries that deny names: while there are none, nobody need look above a name.
     private(set) var denials = 0
     private(set) var failures = 0
-    private(set) var hits: UInt64 = 0
-    private(set) var misses: UInt64 = 0
+    var hits: UInt64 = 0
+    private(set) var dueHits: UInt64 = 0
+    var staleHits: UInt64 = 0
+    var misses: UInt64 = 0
     private(set) var inserts: UInt64 = 0
     private(set) var evictions: UInt64 = 0
     private(set) var refused: UInt64 = 0
 
-    init(layout: ShardLayout) {
+    init(layout: ShardLayout, rules: CacheRules) {
         self.layout = layout
+        self.rules = rules
         store = EntryStore(capacity: layout.small + layout.main)
         index = CacheIndex(capacity: layout.index)
         ghosts = GhostTable(capacity: layout.ghosts)
@@ -66,23 +70,28 @@ struct MessageCache: ~Copyable {
     /// Bytes in use, with the index and the ghosts as far as they are resident.
     var bytesInUse: Int { small.used + main.used + index.bytesInUse + ghosts.bytesInUse }
 
-    mutating func noteMiss() { misses &+= 1 }
-
     /// Writes the reply from a fresh entry of `kind` for `key`; nil when there is none.
     mutating func answer(
         _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore, now: UInt32, turn: UInt32,
         writer: ReplyWriter, to query: ClientQuery, into out: inout ActionBuffer
-    ) -> AnswerKind? {
+    ) -> CacheLookup? {
         guard let entry = find(key, kind, name: name) else { return nil }
         let age = store.age(entry, now: now)
-        guard age < store.lifetime(entry) else { return nil }
+        let lifetime = store.lifetime(entry)
+        guard age < lifetime else { return nil }
         store.noteHit(entry)
         hits &+= 1
+        var isDue = false
+        if rules.prefetch.hits > 0, kind != .failure {
+            isDue = store.becomesDue(entry, age: age, lifetime: lifetime, rules.prefetch)
+            if isDue { dueHits &+= 1 }
+        }
         let block = entry + EntryStore.headerSize
+        let isOurs = kind == .failure && !PackedHead.isDeliberate(store.bytes, at: block)
         writer.write(
-            store.bytes, at: block, age: age, turn: turn, extendedError: kind == .failure ? .cachedError : nil,
+            store.bytes, at: block, age: age, turn: turn, extendedError: isOurs ? .cachedError : nil,
             type: kind == .nameError ? RecordType(rawValue: key.type) : nil, to: query, into: &out)
-        return PackedHead(store.bytes, at: block).kind
+        return .answered(PackedHead(store.bytes, at: block).kind, isDue: isDue)
     }
 
     /// Denies `question` when a fresh NXDOMAIN of the name of `key`, above it, is kept.
@@ -102,15 +111,18 @@ struct MessageCache: ~Copyable {
     }
 
     /// Keeps an answer, in place of an older one of the same key.
+    /// - Parameter pardon: which failures before it do not count.
     mutating func keep(
-        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore, now: UInt32
+        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore, now: UInt32,
+        pardon: FailurePardon = FailurePardon()
     ) {
         var lifetime = answer.lifetime
         var kind = EntryKind.ordinary
         switch answer.kind {
         case .failure:
             kind = .failure
-            guard let backedOff = failureLifetime(lifetime, key, name: name, now: now) else { return }
+            if answer.isDeliberate { forgetEnded(key, name: name, now: now) }
+            guard let backedOff = failureLifetime(lifetime, key, name: name, now: now, pardon) else { return }
             lifetime = backedOff
         case .nameError:
             if answer.deniesQuestion { kind = .nameError }
@@ -120,11 +132,14 @@ struct MessageCache: ~Copyable {
             // The name exists after all; the denial would hide it from the other types.
             if denials > 0 { forget(key, .nameError, name: name) }
         }
-        guard lifetime > 0 else { return }
         let size = EntryStore.size(ofAnswer: answer.length)
-        guard size <= layout.entryLimit else {
-            forget(key, kind, name: name)
-            refused &+= 1
+        let isKept = lifetime > 0 && size <= layout.entryLimit
+        if rules.stale > 0, kind != .failure { forgetOlder(key, than: kind, isKept: isKept, name: name, now: now) }
+        guard isKept else {
+            if lifetime > 0 {
+                forget(key, kind, name: name)
+                refused &+= 1
+            }
             return
         }
         inserts &+= 1
@@ -152,8 +167,15 @@ struct MessageCache: ~Copyable {
 
     /// How long a failure is kept: double the one before it (RFC 9520 3.2). nil while that one is fresh: then this is
     /// the end of a query that was under way already, no new evidence of a lasting failure.
-    private func failureLifetime(_ first: UInt32, _ key: CacheKey, name: borrowing ByteStore, now: UInt32) -> UInt32? {
-        guard failures > 0, let entry = find(key, .failure, name: name) else { return first }
+    private mutating func failureLifetime(
+        _ configured: UInt32, _ key: CacheKey, name: borrowing ByteStore, now: UInt32, _ pardon: FailurePardon
+    ) -> UInt32? {
+        // What clients are given meanwhile is stale, but good: no need to ask sooner (RFC 8767 5).
+        let first =
+            hasAnswer(key, name: name, now: now) ? max(configured, AnswerLifetime.failureBesideAnswer) : configured
+        guard failures > 0, let entry = find(key, .failure, name: name), !pardon.covers(store.stored(entry)) else {
+            return first
+        }
         let age = store.age(entry, now: now)
         let previous = store.lifetime(entry)
         if age < previous { return nil }
@@ -173,7 +195,8 @@ struct MessageCache: ~Copyable {
 // MARK: finding and removing
 
 extension MessageCache {
-    private func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
+    /// Mutating only so that it is called in place: the shard's fields would be copied for each call else (measured).
+    mutating func find(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) -> Int? {
         let hash = key.hash(kind)
         let bucket = index.bucket(hash)
         if index.isBlank(bucket) { return nil }
@@ -185,7 +208,7 @@ extension MessageCache {
         return nil
     }
 
-    private mutating func forget(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) {
+    mutating func forget(_ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore) {
         if let entry = find(key, kind, name: name) { remove(entry) }
     }
 
@@ -211,9 +234,8 @@ extension MessageCache {
             guard let entry = CacheIndex.place(index.slot(bucket, way: way)) else {
                 return index.set(slot, bucket, way: way)
             }
-            let worth =
-                (store.isFresh(entry, now: now) ? 8 : 0) + Int(store.frequency(entry)) * 2
-                + (entry >= main.base ? 1 : 0)
+            let standing = store.standing(entry, now: now, window: rules.stale)
+            let worth = standing.rawValue * 8 + Int(store.frequency(entry)) * 2 + (entry >= main.base ? 1 : 0)
             if worth < least {
                 least = worth
                 worst = way
@@ -247,10 +269,10 @@ extension MessageCache {
         defer { small.dropTail(size) }
         if store.kind(entry) == .dead { return }
         let hash = store.hash(entry)
-        let isFresh = store.isFresh(entry, now: now)
-        guard isFresh && store.frequency(entry) > 0 || main.fits(size) else {
-            // An expired entry proves nothing by its return.
-            if isFresh { ghosts.remember(hash) }
+        let standing = store.standing(entry, now: now, window: rules.stale)
+        guard store.frequency(entry) >= toll(standing) || main.fits(size) else {
+            // An ended entry proves nothing by its return.
+            if standing == .fresh { ghosts.remember(hash) }
             evictions &+= 1
             return remove(entry)
         }
@@ -261,7 +283,16 @@ extension MessageCache {
         index.replace(CacheIndex.slot(hash, entry), CacheIndex.slot(hash, moved), hash: hash)
     }
 
-    /// Drops from the main ring's tail until `size` octets fit. Entries with hits go round again, with one hit less.
+    /// Hits that an entry gives up to stay: two of one that only helps in need, more than it can have of a useless one.
+    private func toll(_ standing: Standing) -> UInt8 {
+        switch standing {
+        case .fresh: 1
+        case .stale: 2
+        case .ended: EntryStore.highestFrequency + 1
+        }
+    }
+
+    /// Drops from the main ring's tail until `size` octets fit. Entries with hits go round again, for their toll.
     private mutating func makeRoomInMain(_ size: Int, now: UInt32) {
         var reinsertions = 0
         while !main.fits(size) {
@@ -272,11 +303,12 @@ extension MessageCache {
                 continue
             }
             let frequency = store.frequency(entry)
-            if frequency > 0, reinsertions < MessageCache.longestSweep, store.isFresh(entry, now: now) {
+            let toll = toll(store.standing(entry, now: now, window: rules.stale))
+            if frequency >= toll, reinsertions < MessageCache.longestSweep {
                 reinsertions += 1
                 let hash = store.hash(entry)
                 let moved = main.moveTailToHead(length, in: &store)
-                store.setFrequency(frequency - 1, moved)
+                store.setFrequency(frequency - toll, moved)
                 index.replace(CacheIndex.slot(hash, entry), CacheIndex.slot(hash, moved), hash: hash)
             } else {
                 evictions &+= 1
@@ -284,5 +316,58 @@ extension MessageCache {
                 main.dropTail(length)
             }
         }
+    }
+}
+
+// MARK: the snapshot
+
+extension MessageCache {
+    /// Copies what the walk comes to next into the snapshot. True when it has seen the whole shard.
+    func copyEntries(_ walk: inout SnapshotWalk, into piece: inout ByteWriter) -> Bool {
+        walk.step(through: store, main: main, small: small, into: &piece)
+    }
+
+    /// Puts an answer of the snapshot in, into free space only: what came from upstreams since the start is newer, and
+    /// must not be replaced or pushed out.
+    mutating func restore(
+        _ answer: PackedAnswer, _ packed: borrowing ByteStore, _ key: CacheKey, name: borrowing ByteStore,
+        age: UInt32, frequency: UInt8, now: UInt32
+    ) -> SnapshotFate {
+        let kind = answer.kind == .nameError && answer.deniesQuestion ? EntryKind.nameError : .ordinary
+        if find(key, kind, name: name) != nil || isContradicted(key, kind, name: name, age: age, now: now) {
+            return .superseded
+        }
+        let size = EntryStore.size(ofAnswer: answer.length)
+        let hash = key.hash(kind)
+        let bucket = index.bucket(hash)
+        let intoMain = main.fits(size)
+        guard size <= layout.entryLimit, intoMain || small.fits(size),
+            let way = (0..<CacheIndex.ways).first(where: { CacheIndex.place(index.slot(bucket, way: $0)) == nil })
+        else { return .crowded }
+        let entry = intoMain ? main.claim(size, in: &store) : small.claim(size, in: &store)
+        store.write(
+            entry, size: size, key, kind, answer, packed, lifetime: answer.lifetime, frequency: frequency,
+            now: now &- age)
+        entries += 1
+        count(kind, 1)
+        index.set(CacheIndex.slot(hash, entry), bucket, way: way)
+        return .loaded
+    }
+
+    /// Whether a younger entry says the opposite: that the name is not there, or that it is, for a type that is asked
+    /// for often. (Looking for all types would take as many lookups as there are types.)
+    private mutating func isContradicted(
+        _ key: CacheKey, _ kind: EntryKind, name: borrowing ByteStore, age: UInt32, now: UInt32
+    ) -> Bool {
+        if kind == .ordinary {
+            guard denials > 0, let denial = find(key, .nameError, name: name) else { return false }
+            return store.age(denial, now: now) < age
+        }
+        var other = key
+        for type in [RecordType(rawValue: key.type), .a, .aaaa, .https] {
+            other.type = type.rawValue
+            if let entry = find(other, .ordinary, name: name), store.age(entry, now: now) < age { return true }
+        }
+        return false
     }
 }

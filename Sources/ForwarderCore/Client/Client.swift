@@ -6,8 +6,6 @@ public enum ReplyPath: Hashable, Sendable {
     case datagram(listener: UInt16, local: NetworkAddress?)
     /// On a client's TCP connection, by slot and generation of the runtime's table.
     case stream(slot: UInt32, generation: UInt32)
-    /// To the engine itself: the addresses of this upstream's host name. Never leaves the engine.
-    case resolution(upstream: UInt16)
 }
 
 /// One client, for the length of one query.

@@ -17,6 +17,8 @@ public struct ClientQuery: Sendable {
     public var hasEDNS: Bool
     /// Whether an edns-tcp-keepalive option is owed (it came, and over a stream).
     public var wantsKeepalive: Bool
+    /// The COOKIE option that came and the one that is owed; nil when none came.
+    public var cookie: ClientCookie?
     /// The most octets that the reply may have: min(client's size, ours) over UDP, 65,535 over TCP.
     public var sizeLimit: Int
 }
@@ -34,4 +36,12 @@ public struct Question: Equatable, Sendable {
     public var group: UInt16
     /// Keyed hash of the folded name alone (`hashName`).
     public var nameHash: UInt64
+    /// Tells the times of a group apart whose servers change with the network; 0 to 31, 0 for all others.
+    public var epoch: UInt8 = 0
+
+    /// Makes it the same question to another group.
+    mutating func setGroup(_ index: Int, epoch: UInt8) {
+        group = UInt16(truncatingIfNeeded: index)
+        self.epoch = epoch
+    }
 }

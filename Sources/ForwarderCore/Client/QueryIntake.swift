@@ -2,12 +2,22 @@
 //
 // The engine calls it with the parser's facts. Every well-formed query gets some reply (RFC 8906); silence is for what
 // could make two servers talk to each other (QR=1) or is no message. It must never look at the cache or at RD: RD=0 is
-// the engine's, for it is answered from the cache. RFC 5936, 6891 6.1.3, 6895 3, 8482, 9619, 9824 3.5.
+// the engine's, for it is answered from the cache. RFC 5936, 6891 6.1.3, 6895 3, 8482, 9619, 7873 5.4, 9824 3.5.
 
 import DNSWire
 
 /// Why a message got no reply.
-public enum DropReason: Int, Sendable, CaseIterable { case malformed, notQuery, accessDenied, overload }
+public enum DropReason: Int, Sendable, CaseIterable {
+    case malformed, notQuery, accessDenied
+    /// At `max_inflight`, with `overload = "drop"`.
+    case overload
+    /// Older than any client's patience when the table was full.
+    case impatient
+    /// By `rate_limit`.
+    case rate
+    /// By a route with `action = "drop"`.
+    case routed
+}
 
 /// What intake decides.
 public enum IntakeVerdict: Sendable {
@@ -18,6 +28,8 @@ public enum IntakeVerdict: Sendable {
     case minimalAny
     /// A TXT answer with the configured identity (class CH).
     case identity
+    /// No question, only a COOKIE option: NOERROR with the cookie, or BADCOOKIE if one came that is none of ours.
+    case cookieRequest
     case ask
 }
 
@@ -41,6 +53,7 @@ public struct QueryIntake: Sendable {
         case .version: return .refuse(.badVersion, nil)
         case nil: break
         }
+        if query.asksOnlyForCookie { return .cookieRequest }
         if let refusal = refusalOfType(query.type) { return refusal }
         switch query.recordClass {
         case RecordClass.internet:

@@ -35,7 +35,8 @@ struct Attempt {
     var generation: UInt32 = 0
     var state = AttemptState.gone
     var query: Int32 = -1
-    /// Position in the group, and index of the upstream.
+    /// The group, the position in it, and the index of the upstream.
+    var group = 0
     var member = 0
     var upstream = 0
     var network = UpstreamTransport.udp
@@ -49,6 +50,8 @@ struct Attempt {
     var timeoutAt = Instant(nanoseconds: 0)
     /// Its answer came (whether it could be used or not): nothing more is owed under its id.
     var isAnswered = false
+    /// Sent beside another one that was late.
+    var isHedge = false
     /// Its timer has run out; only its answer is still awaited.
     var isTimedOut = false
     /// Stands in its pool's queue.

@@ -9,7 +9,23 @@ import DNSWire
 struct QueryFailure {
     var fault = Fault.upstream
     var code = ExtendedErrorCode.noReachableAuthority
-    var text: String = "no upstream answered in time"
+    /// Our own machine could not send at all: no route, port, descriptor or buffer.
+    var isOfMachine = false
+    /// Empty: nobody said anything.
+    var text: String = ""
+}
+
+/// Whom a question in flight is for.
+enum QueryPurpose: Equatable {
+    case clients
+    /// An answer that is kept has ended, or soon will; nobody waits.
+    case refresh(ExtraKind)
+    /// The addresses of this upstream's host name.
+    case addresses(upstream: Int)
+    /// Whether this upstream answers.
+    case probe(upstream: Int)
+    /// Whether this upstream sends our queries back to us.
+    case loop(upstream: Int)
 }
 
 /// A question in flight.
@@ -19,6 +35,11 @@ struct ForwardedQuery {
     var question = Question(
         nameLength: 0, labelCount: 0, type: .a, recordClass: 0, dnssecOK: false, checkingDisabled: false, group: 0,
         nameHash: 0)
+    var purpose = QueryPurpose.clients
+    /// Whether its answer is kept and shared; a route may forbid it.
+    var caches = true
+    /// The group whose members are asked: the question's own, or its fallback.
+    var asks = 0
     /// Key in the coalescer's table; 0 when the query cannot be joined.
     var joinKey: UInt64 = 0
     var startedAt = Instant(nanoseconds: 0)
@@ -41,6 +62,21 @@ struct ForwardedQuery {
     var avoidsEDNS = false
     /// Set when letter case got lost and TCP could not tell why: sent folded.
     var avoidsCase = false
+    /// An error RCODE has led to another member already: once is enough.
+    var hasRetriedCode = false
+    /// When a second member is asked beside the one that is late.
+    var hedgeAt: Instant?
+    /// When the clients get the stale answer that is kept.
+    var staleAt: Instant?
+    /// They got it; whoever joins gets it at once.
+    var isStaleGiven = false
+    /// The upstream of its first sending, whose budget pays for the others.
+    var payer: Int?
+    /// Where its answer is held, and when the next of its clients get it.
+    var held: Int?
+    var heldUntil: Instant?
+    /// The budget of extra queries was used up: not before.
+    var postponedUntil: Instant?
     var failure = QueryFailure()
 }
 
@@ -61,6 +97,8 @@ struct QueryTable: ~Copyable {
         names = ByteStore(capacity: limit * QueryTable.nameRoom)
         slots.reserveCapacity(min(limit, 1024))
     }
+
+    var isFull: Bool { count >= limit }
 
     /// Opens a slot; nil at the limit.
     mutating func open() -> Int? {

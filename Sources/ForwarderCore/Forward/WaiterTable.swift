@@ -5,6 +5,8 @@ struct Waiter {
     var query: ClientQuery
     /// Key of the client's prefix in the load table.
     var clientKey: UInt64
+    /// When it began to wait.
+    var since: Instant
     var next: Int32
 }
 
@@ -19,10 +21,10 @@ struct WaiterTable {
     init(limit: Int) { self.limit = limit }
 
     /// Puts a client before `next` in its query's list; nil at the limit.
-    mutating func add(_ query: ClientQuery, clientKey: UInt64, before next: Int32) -> Int32? {
+    mutating func add(_ query: ClientQuery, clientKey: UInt64, since: Instant, before next: Int32) -> Int32? {
         guard count < limit else { return nil }
         count += 1
-        let waiter = Waiter(query: query, clientKey: clientKey, next: next)
+        let waiter = Waiter(query: query, clientKey: clientKey, since: since, next: next)
         if let slot = free.popLast() {
             slots[Int(slot)] = waiter
             return slot
@@ -32,6 +34,9 @@ struct WaiterTable {
     }
 
     subscript(slot: Int32) -> Waiter { slots[Int(slot)] }
+
+    /// Puts a waiter, taken out of a list, before another.
+    mutating func link(_ slot: Int32, before next: Int32) { slots[Int(slot)].next = next }
 
     /// Removes a waiter; returns the one behind it.
     mutating func remove(_ slot: Int32) -> Int32 {

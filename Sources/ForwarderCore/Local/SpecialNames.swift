@@ -37,6 +37,8 @@ public struct SpecialNames: Sendable {
         let start: Int
         let length: Int
         let rule: Rule
+        /// No route leads elsewhere, and the settings cannot switch it off.
+        let isAlways: Bool
     }
 
     /// The entries' names one after another, and the entries by length.
@@ -48,8 +50,12 @@ public struct SpecialNames: Sendable {
     public init(enabled: Bool) {
         let table = enabled ? SpecialNames.always + SpecialNames.table : SpecialNames.always
         let named = table.map { (name: parseName($0.0) ?? [], rule: $0.1) }.sorted { $0.name.count < $1.name.count }
+        let fixed = SpecialNames.always.map { parseName($0.0) ?? [] }
         for entry in named {
-            entries.append(Entry(start: octets.count, length: entry.name.count, rule: entry.rule))
+            entries.append(
+                Entry(
+                    start: octets.count, length: entry.name.count, rule: entry.rule,
+                    isAlways: fixed.contains(entry.name)))
             octets += entry.name
         }
         for length in 0...((named.last?.name.count ?? 0) + 1) {
@@ -58,15 +64,18 @@ public struct SpecialNames: Sendable {
     }
 
     /// nil = an ordinary name. `.onion` and `resolver.arpa` are answered locally even when the table is off.
-    public func answer(_ question: Question, name: borrowing ByteStore) -> LocalAnswer? {
+    /// - Parameter isRouted: a route names a domain that the question is in: then private zones are asked for there
+    ///   (RFC 6303 4). Loopback names and those two stay here all the same.
+    public func answer(_ question: Question, name: borrowing ByteStore, isRouted: Bool = false) -> LocalAnswer? {
         let length = question.nameLength
         // The shortest special name is `test.`, six octets.
         guard length >= 6, SpecialNames.mayBeSpecial(name.load32(length - 5)) else { return nil }
         // From the left: the longest entry wins. Only label boundaries count; the octets of a label may look like one.
         var position = 0
         while position < length {
-            if let rule = rule(name, position, length - position) {
-                return answer(question, rule: rule, isApex: position == 0)
+            if let entry = entry(name, position, length - position) {
+                if isRouted && !entry.isAlways && SpecialNames.isPrivate(entry.rule) { return nil }
+                return answer(question, rule: entry.rule, isApex: position == 0)
             }
             let label = Int(name[position])
             if label == 0 { return nil }
@@ -84,13 +93,21 @@ public struct SpecialNames: Sendable {
         }
     }
 
-    private func rule(_ name: borrowing ByteStore, _ position: Int, _ length: Int) -> Rule? {
+    /// Names that somebody's own server may well know.
+    private static func isPrivate(_ rule: Rule) -> Bool {
+        switch rule {
+        case .absent, .emptyZone: true
+        case .loopback, .empty, .loopbackReverse, .loopbackPointer: false
+        }
+    }
+
+    private func entry(_ name: borrowing ByteStore, _ position: Int, _ length: Int) -> Entry? {
         guard length + 1 < firstOfLength.count else { return nil }
         for index in firstOfLength[length]..<firstOfLength[length + 1] {
             let start = entries[index].start
             var i = 0
             while i < length, name[position + i] == octets[start + i] { i += 1 }
-            if i == length { return entries[index].rule }
+            if i == length { return entries[index] }
         }
         return nil
     }

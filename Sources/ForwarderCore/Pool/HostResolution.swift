@@ -16,6 +16,12 @@ struct HostResolution {
     /// When to ask (again).
     var dueAt = Instant(nanoseconds: 0)
 
+    /// What is known may not hold where the machine is now: it is asked for again at once.
+    mutating func expire(_ now: Instant) {
+        pause = .seconds(1)
+        dueAt = min(dueAt, now)
+    }
+
     /// Ends a round: the addresses to use from now on, families taking turns (RFC 8305 4); nil when there is no news.
     /// A round that found nothing keeps what was known and is repeated soon.
     mutating func finish(_ now: Instant) -> [NetworkAddress]? {

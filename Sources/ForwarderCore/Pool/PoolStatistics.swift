@@ -25,6 +25,8 @@ public enum CloseReason: Int, Sendable, CaseIterable {
     case suspect
     /// To make room for a connection of the other transport under the same ceiling.
     case room
+    /// Its local address is gone, or the network changed under it.
+    case network
     case shutdown
 }
 
@@ -90,6 +92,12 @@ public enum PoolEvent: Sendable {
     /// An upstream stopped or began answering.
     case down(upstream: Int)
     case up(upstream: Int)
+    /// All upstreams stopped answering together, or one answers again: nobody is blamed.
+    case outage(hasBegun: Bool)
+    /// Our own queries came back from it, or do no more.
+    case loop(upstream: Int, isFound: Bool)
+    /// The network changed or came back, or the machine has slept.
+    case networkChanged
     /// The peer closes idle connections after this long.
     case learnedIdle(upstream: Int, Interval)
 }

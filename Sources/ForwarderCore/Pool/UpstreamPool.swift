@@ -65,8 +65,21 @@ struct UpstreamPool {
 
     var udpLatency = LatencyEstimate()
     var tcpLatency = LatencyEstimate()
-    var health = UpstreamHealth()
+    var health: UpstreamHealth
+    /// Queries beyond one for each of a client: sent again, hedged, refreshed.
+    var extras: ExtraBudget
     var inFlight = 0
+    /// When the first query was sent since anything was heard.
+    var owedSince: Instant?
+    /// When it was last probed, and asked whether it sends our queries back.
+    var probedAt = Instant(nanoseconds: 0)
+    var loopProbeAt: Instant?
+    /// Loop probes in a row without a verdict, as far as they lengthen the pause.
+    var loopProbes: Int64 = 0
+    /// What a loop probe asked for: the answer that only we give proves the loop.
+    var loopNonce: UInt64 = 0
+    /// Proved where nobody can forge it: it does not take EDNS until then.
+    var refusesEDNSUntil = Instant(nanoseconds: 0)
     /// When it last gave an answer to anything.
     var answeredAt = Instant(nanoseconds: .min)
     /// After a local failure to open: not before.
@@ -94,21 +107,29 @@ struct UpstreamPool {
     var hasLostCase = false
     /// Octets of the server's cookie; 0 = it has shown none (RFC 7873).
     var serverCookieLength = 0
+    /// Whether the settings want streams to stand ready, and whether some are missing.
+    let prewarms: Bool
     var wantsPrewarm: Bool
+    /// At the start and after the network changed `prewarm` counts; later only `min_connections`.
+    var isFresh = true
 
     var udp: PoolStatistics
     var tcp: PoolStatistics
+    var dispatch = UpstreamStatistics()
 
-    init(index: Int, settings: UpstreamSettings, ceiling: Int) {
+    init(index: Int, settings: UpstreamSettings, health: HealthSettings, ceiling: Int, workers: Int) {
+        extras = ExtraBudget(workers: workers)
         self.index = index
         self.settings = settings
         self.ceiling = max(1, ceiling)
         let endpoint =
             settings.endpoints.first ?? Endpoint(address: NetworkAddress(ipv4: 0), port: settings.port)
         endpoints = settings.endpoints
+        self.health = UpstreamHealth(settings: health)
         pipelineLimit = max(1, settings.pool.maxInflight)
         resolution = settings.hostName.isEmpty ? nil : HostResolution()
-        wantsPrewarm = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
+        prewarms = settings.transport.isStream && (settings.pool.prewarm > 0 || settings.pool.minConnections > 0)
+        wantsPrewarm = prewarms
         udp = PoolStatistics(upstream: settings.name, address: endpoint, network: "udp")
         let stream = settings.transport == .udp ? UpstreamTransport.tcp : settings.transport
         tcp = PoolStatistics(upstream: settings.name, address: endpoint, network: stream.word)
@@ -122,10 +143,14 @@ struct UpstreamPool {
 
     /// What a strategy may look at.
     mutating func memberState(_ now: Instant) -> MemberState {
-        MemberState(
+        if settings.transport == .udp { udpLatency.decay(now) } else { tcpLatency.decay(now) }
+        return MemberState(
             roundTrip: settings.transport == .udp ? udpLatency.smoothed : tcpLatency.smoothed, inFlight: inFlight,
-            isEligible: !endpoints.isEmpty && health.isEligible(now))
+            isEligible: isEligible(now), weight: settings.weight)
     }
+
+    /// Whether a query may be sent there now.
+    mutating func isEligible(_ now: Instant) -> Bool { !endpoints.isEmpty && health.isEligible(now) }
 
     /// What a sending goes over: the upstream's own transport, or the stream that it needs.
     mutating func transport(_ needs: AttemptNeeds) -> UpstreamTransport {

@@ -21,6 +21,22 @@ public struct NetworkAddress: Hashable, Sendable {
         self.scope = scope
     }
 
+    /// 127.0.0.0/8, ::1 and the former mapped into IPv6.
+    public var isLoopback: Bool {
+        let plain = unmapped
+        return plain.isIPv6 ? plain.high == 0 && plain.low == 1 : plain.low >> 24 == 127
+    }
+
+    /// An address that only this machine or its local networks use (RFC 1918, 3927, 4193, 4291, 6598): nobody beyond
+    /// our own routers can be behind it.
+    public var isLocal: Bool {
+        let plain = unmapped
+        if plain.isLoopback { return true }
+        if plain.isIPv6 { return plain.high >> 57 == 0x7e || plain.high >> 54 == 0x3fa }
+        return plain.low >> 24 == 10 || plain.low >> 20 == 0xac1 || plain.low >> 16 == 0xc0a8
+            || plain.low >> 16 == 0xa9fe || plain.low >> 22 == 0x191
+    }
+
     /// `::ffff:a.b.c.d`, as a dual-stack socket reports an IPv4 client, becomes a.b.c.d: an ACL for IPv4 must hold.
     public var unmapped: NetworkAddress {
         isIPv6 && high == 0 && low >> 32 == 0xffff ? NetworkAddress(ipv4: UInt32(truncatingIfNeeded: low)) : self

@@ -70,8 +70,11 @@ struct PoolNarrator {
 
     private static func level(_ event: PoolEvent) -> NoticeLevel {
         switch event {
-        case .opened, .closed: .debug
+        // Of a change of the network the main thread tells once, with the reason; this is each worker's.
+        case .opened, .closed, .networkChanged: .debug
         case .atCeiling, .failed, .requestFailed, .nearMiss, .down: .warning
+        case .outage(let hasBegun): hasBegun ? .warning : .info
+        case .loop(_, let isFound): isFound ? .error : .info
         case .caseLost, .up, .learnedIdle: .info
         }
     }
@@ -85,6 +88,8 @@ struct PoolNarrator {
         case .requestFailed(let upstream, _): (upstream, .https)
         case .nearMiss(let upstream), .caseLost(let upstream), .down(let upstream), .up(let upstream): (upstream, nil)
         case .learnedIdle(let upstream, _): (upstream, nil)
+        case .loop(let upstream, _): (upstream, nil)
+        case .outage, .networkChanged: (-1, nil)
         }
     }
 
@@ -123,6 +128,21 @@ struct PoolNarrator {
             return Notice(
                 level, event: "case_lost",
                 "\(name): does not keep the letter case of questions, case randomisation is off for it", upstream: name)
+        case .outage(let hasBegun):
+            let text =
+                hasBegun
+                ? "no upstream answers: this machine's network is the likely cause, nobody is blamed"
+                : "upstreams answer again"
+            return Notice(level, event: hasBegun ? "outage_begun" : "outage_ended", text)
+        case .loop(_, let isFound):
+            let text =
+                isFound
+                ? "\(name): sends our queries back to us (a forwarding loop); switched off until it does not"
+                : "\(name): does not send our queries back any more"
+            return Notice(level, event: isFound ? "loop_found" : "loop_ended", text, upstream: name)
+        case .networkChanged:
+            return Notice(
+                level, event: "network_changed", "the network changed: connections and what was learned are renewed")
         case .down: return Notice(level, event: "upstream_down", "\(name): does not answer", upstream: name)
         case .up: return Notice(level, event: "upstream_up", "\(name): answers again", upstream: name)
         case .learnedIdle(_, let limit):
@@ -154,6 +174,7 @@ extension CloseReason {
         case .queries: "queries"
         case .suspect: "suspect"
         case .room: "room"
+        case .network: "network"
         case .shutdown: "shutdown"
         }
     }
@@ -167,6 +188,7 @@ extension CloseReason {
         case .queries: "its number of queries"
         case .suspect: "a suspected forgery"
         case .room: "room for the other transport"
+        case .network: "the network changed"
         case .shutdown: "shutdown"
         }
     }

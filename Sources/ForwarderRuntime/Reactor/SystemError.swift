@@ -24,7 +24,8 @@ public struct SystemError: Error, Equatable, Sendable {
 }
 
 extension TransportFailure {
-    /// Which step failed: the same errno means different things for bind and for connect.
+    /// Which step failed: the same errno means other things for bind, for connect itself (nothing was sent yet, only
+    /// our own routes spoke), and for what comes later.
     enum Step { case socket, bind, connect, transfer }
 
     init(errno code: Int32, during step: Step) {
@@ -32,9 +33,19 @@ extension TransportFailure {
         case ECONNREFUSED: self = .refused
         case ECONNRESET, EPIPE, ECONNABORTED: self = .reset
         case ETIMEDOUT: self = .timedOut
-        case EHOSTUNREACH, EHOSTDOWN: self = .hostUnreachable
-        case ENETUNREACH, ENETDOWN, EAFNOSUPPORT: self = .networkUnreachable
-        case EADDRNOTAVAIL: self = step == .bind ? .noPorts : .networkUnreachable
+        // At once, a route of this machine says so (`unreachable`); later, ICMP or a neighbour that is silent.
+        case EHOSTUNREACH: self = step == .connect ? .networkUnreachable : .hostUnreachable
+        case EHOSTDOWN: self = .hostUnreachable
+        // The last two: the link itself is gone.
+        case ENETUNREACH, ENETDOWN, EAFNOSUPPORT, ENONET, ENODEV, ENXIO: self = .networkUnreachable
+        // What a `blackhole` route gives.
+        case EINVAL: self = step == .connect ? .networkUnreachable : .other(code)
+        case EADDRNOTAVAIL:
+            switch step {
+            case .bind: self = .noPorts
+            case .transfer: self = .addressGone
+            case .socket, .connect: self = .networkUnreachable
+            }
         case EADDRINUSE: self = .noPorts
         case EMFILE, ENFILE: self = .noDescriptors
         case ENOBUFS, ENOMEM, EAGAIN: self = .noBuffers

@@ -13,15 +13,17 @@ import Glibc
 final class DatagramConnection {
     let descriptor: FileDescriptor
     let id: ConnectionID
+    let peer: Endpoint
     /// The allocator's port, or nil when the kernel chose.
     let port: UInt16?
     /// Sends of the batch that wait to be grouped: a chain of indexes into the batch's actions, -1 = none.
     var firstSend: Int32 = -1
     var lastSend: Int32 = -1
 
-    init(_ descriptor: consuming FileDescriptor, id: ConnectionID, port: UInt16?) {
+    init(_ descriptor: consuming FileDescriptor, id: ConnectionID, peer: Endpoint, port: UInt16?) {
         self.descriptor = descriptor
         self.id = id
+        self.peer = peer
         self.port = port
     }
 }
@@ -83,7 +85,7 @@ struct DatagramTransport: ~Copyable {
             if let port { ports.giveBack(port) }
             return failure
         }
-        connections[slot] = DatagramConnection(descriptor, id: id, port: port)
+        connections[slot] = DatagramConnection(descriptor, id: id, peer: endpoint, port: port)
         return nil
     }
 
@@ -132,6 +134,15 @@ struct DatagramTransport: ~Copyable {
             }
         }
         return nil
+    }
+
+    /// Closes the sockets whose local address is not the one to use any more. Returns which.
+    mutating func closeStale(_ check: inout BindingCheck, now: Instant) -> [ConnectionID] {
+        var stale: [ConnectionID] = []
+        for case let connection? in connections
+        where check.isStale(connection.descriptor.number, peer: connection.peer) { stale.append(connection.id) }
+        for id in stale { close(id, now: now) }
+        return stale
     }
 
     /// Closes everything.

@@ -18,6 +18,7 @@ final class StreamConnection {
 
     let descriptor: FileDescriptor
     let id: ConnectionID
+    let peer: Endpoint
     let channel: Channel
     /// The fields of HTTPS requests, nil when queries are framed with a length.
     let headers: RequestHeaders?
@@ -37,9 +38,13 @@ final class StreamConnection {
     var writeFailure: TransportFailure?
     var interest: Readiness = .write
 
-    init(_ descriptor: consuming FileDescriptor, id: ConnectionID, channel: Channel, headers: RequestHeaders?) {
+    init(
+        _ descriptor: consuming FileDescriptor, id: ConnectionID, peer: Endpoint, channel: Channel,
+        headers: RequestHeaders?
+    ) {
         self.descriptor = descriptor
         self.id = id
+        self.peer = peer
         self.channel = channel
         self.headers = headers
     }

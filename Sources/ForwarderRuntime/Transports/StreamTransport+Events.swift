@@ -41,7 +41,7 @@ extension StreamTransport {
         into out: inout ActionBuffer
     ) -> TransportFailure? {
         let code = cl_get_option(connection.descriptor.number, SOL_SOCKET, SO_ERROR)
-        if code != 0 { return TransportFailure(errno: abs(code), during: .connect) }
+        if code != 0 { return TransportFailure(errno: abs(code), during: .transfer) }
         guard readiness.contains(.write) else { return nil }
         SocketOptions.quickAcknowledge(connection.descriptor.number)
         guard case .tls = connection.channel else { return begin(connection, engine: &engine, now: now, into: &out) }

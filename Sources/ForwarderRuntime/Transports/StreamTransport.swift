@@ -60,7 +60,7 @@ struct StreamTransport: ~Copyable {
             channel = .tls(session)
         }
         let connection = StreamConnection(
-            descriptor, id: id, channel: channel, headers: encrypted[upstream]?.headers)
+            descriptor, id: id, peer: endpoint, channel: channel, headers: encrypted[upstream]?.headers)
         SocketOptions.noDelay(number)
         SocketOptions.userTimeout(number, milliseconds: StreamTransport.userTimeoutMilliseconds)
         tally.counters.connectCalls &+= 1
@@ -83,6 +83,15 @@ struct StreamTransport: ~Copyable {
             if connection.phase == .handshaking { tally.counters.tlsFailures &+= 1 }
         }
         connections[Int(id.slot)] = nil
+    }
+
+    /// Closes the connections whose local address is not the one to use any more. Returns which.
+    mutating func closeStale(_ check: inout BindingCheck) -> [ConnectionID] {
+        var stale: [ConnectionID] = []
+        for case let connection? in connections
+        where check.isStale(connection.descriptor.number, peer: connection.peer) { stale.append(connection.id) }
+        for id in stale { close(id) }
+        return stale
     }
 
     /// Closes everything.

@@ -77,7 +77,6 @@ struct ActionRunner: ~Copyable {
                 tally.counters.replies &+= 1
                 sockets.clients.reply(
                     slot: slot, generation: generation, out.bytes, offset: reply.offset, count: reply.count)
-            case .resolution: continue
             case .datagram(let listener, let local):
                 guard Int(listener) < sockets.udpListeners.count, reply.client.endpoint.port != 0 else { continue }
                 if Int(listener) != current || batch.isFull {

@@ -9,6 +9,18 @@ extension GroupReport {
     public func write(into json: inout JSONWriter) {
         json.field("in_flight", inFlight)
         json.field("silent_workers", silent)
+        json.beginObject("engine")
+        for (name, value) in engine.named { json.field(name, value) }
+        json.beginObject("dropped")
+        for reason in DropReason.allCases { json.field(reason.word, engine.dropped[reason.rawValue]) }
+        json.endObject()
+        json.beginObject("failures")
+        for fault in Fault.allCases { json.field(fault.word, engine.failures[fault.rawIndex]) }
+        json.endObject()
+        json.endObject()
+        json.beginArray("upstreams")
+        for upstream in upstreams { GroupReport.write(upstream, into: &json) }
+        json.endArray()
         json.beginArray("pools")
         for pool in pools { GroupReport.write(pool, into: &json) }
         json.endArray()
@@ -18,6 +30,8 @@ extension GroupReport {
         json.field("limit", cache.limit)
         json.field("hits", cache.hits)
         json.field("misses", cache.misses)
+        json.field("stale_hits", cache.staleHits)
+        json.field("due_hits", cache.dueHits)
         json.field("inserts", cache.inserts)
         json.field("evictions", cache.evictions)
         json.endObject()
@@ -29,6 +43,28 @@ extension GroupReport {
         json.endObject()
         json.beginObject("syscalls")
         for (name, value) in counters.systemCalls { json.field(name, value) }
+        json.endObject()
+    }
+
+    private static func write(_ upstream: UpstreamStatistics, into json: inout JSONWriter) {
+        json.beginObject()
+        json.field("upstream", upstream.upstream)
+        json.field("state", upstream.state.word)
+        json.field("in_flight", upstream.inFlight)
+        if let smoothed = upstream.smoothedRoundTrip { json.field("srtt", milliseconds: smoothed.inMilliseconds) }
+        if let slow = upstream.percentile95 { json.field("p95", milliseconds: slow.inMilliseconds) }
+        json.field("hedges", upstream.hedges)
+        json.field("hedges_won", upstream.hedgesWon)
+        json.field("failovers", upstream.failovers)
+        json.field("probes", upstream.probes)
+        json.field("probes_answered", upstream.probesAnswered)
+        json.field("downs", upstream.downs)
+        json.beginObject("extras")
+        for kind in ExtraKind.allCases { json.field(kind.word, upstream.extrasGranted[kind.rawValue]) }
+        json.endObject()
+        json.beginObject("extras_denied")
+        for kind in ExtraKind.allCases { json.field(kind.word, upstream.extrasDenied[kind.rawValue]) }
+        json.endObject()
         json.endObject()
     }
 

@@ -39,6 +39,7 @@ struct Worker: ~Copyable {
     private let settings: RuntimeSettings
     private var now: Instant
     private var nextSweep: Instant
+    private var suspends = SuspendWatch.starting()
     /// When the loop ends whatever is in flight; nil = no stop was asked for.
     private var stopBy: Instant?
     private var anyListenerRests = false
@@ -96,6 +97,9 @@ struct Worker: ~Copyable {
             tally.counters.epollWaitCalls &+= 1
             let count = epoll.wait(milliseconds: timeout())
             now = Clock.now()
+            if suspends.sleep(boottime: now.nanoseconds, awake: Clock.awake()) != nil {
+                engine.networkChanged(now: now, into: &out)
+            }
             for i in 0..<count { take(epoll[i].token, epoll[i].readiness) }
             perform()
             engine.advance(to: now, into: &out)
@@ -206,9 +210,23 @@ struct Worker: ~Copyable {
         if mailbox.takeReportRequest() {
             mailbox.deliver(
                 WorkerReport(
-                    counters: tally.counters, pools: engine.poolStatistics(), inFlight: engine.inFlightCount))
+                    counters: tally.counters, engine: engine.statistics(), upstreams: engine.upstreamStatistics(),
+                    pools: engine.poolStatistics(), inFlight: engine.inFlightCount))
         }
+        follow(mailbox.takeOrders())
         if mailbox.stopRequested && stopBy == nil { beginStop() }
+    }
+
+    /// The network is another one: what hangs on a vanished address is closed before the engine decides about the rest.
+    private mutating func follow(_ orders: NetworkOrders) {
+        for (upstream, endpoints) in orders.servers {
+            engine.setServers(endpoints, of: upstream, now: now, into: &out)
+        }
+        guard let change = orders.change else { return }
+        var check = BindingCheck(change)
+        let stale = sockets.datagrams.closeStale(&check, now: now) + sockets.streams.closeStale(&check)
+        for id in stale { engine.connectionLost(id, .addressGone, now: now, into: &out) }
+        if change.reopens || !stale.isEmpty { engine.networkChanged(now: now, into: &out) }
     }
 
     private mutating func beginStop() {

@@ -9,6 +9,9 @@ import ForwarderCore
 /// All figures of the process at one moment.
 public struct GroupReport: Sendable {
     public var counters = WorkerCounters()
+    public var engine = EngineStatistics()
+    /// One entry an upstream, the workers' added.
+    public var upstreams: [UpstreamStatistics] = []
     /// One entry an upstream and network, the workers' added.
     public var pools: [PoolStatistics] = []
     public var inFlight = 0
@@ -19,7 +22,7 @@ public struct GroupReport: Sendable {
 
 /// The running workers.
 public final class WorkerGroup {
-    private let cache: SharedCache
+    let cache: SharedCache
     private let settings: RuntimeSettings
     private var workers: [(thread: WorkerThread, mailbox: WorkerMailbox)] = []
 
@@ -94,8 +97,9 @@ public final class WorkerGroup {
         // A TCP listener has its reserve beside it; a worker an epoll set, an eventfd, and one connection being
         // accepted.
         let each = 3 + listeners.reduce(0) { $0 + ($1.udp ? 1 : 0) + ($1.tcp ? 2 : 0) }
-        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read.
-        return max(workers, descriptors - pools - workers * each - 8)
+        // Standard streams, signals, notices, the journal's and the supervisor's sockets, a file being read; network
+        // events and questions, inotify, and a socket of each worker that asks which address the kernel would choose.
+        return max(workers, descriptors - pools - workers * (each + 1) - 11)
     }
 
     /// Nonisolated on purpose: see WorkerThread.
@@ -194,6 +198,23 @@ public final class WorkerGroup {
         bytes[offset..<offset + 8].reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    // MARK: - The network around
+
+    /// Tells every worker of a change of the network.
+    public func tell(_ change: NetworkChange) {
+        for worker in workers { worker.mailbox.tell(change) }
+    }
+
+    /// Gives upstreams (by index in `EngineSettings.upstreams`) other addresses, in every worker.
+    public func setServers(_ servers: [Int: [Endpoint]]) {
+        for worker in workers { worker.mailbox.setServers(servers) }
+    }
+
+    /// Has every worker look at its clocks now.
+    public func wake() {
+        for worker in workers { worker.mailbox.wakeup.post() }
+    }
+
     // MARK: - Figures and the end
 
     /// Asks every worker and adds up. Waits at most half a second for those that are busy.
@@ -227,6 +248,14 @@ extension GroupReport {
     mutating func add(_ report: WorkerReport) {
         counters.add(report.counters)
         inFlight += report.inFlight
+        engine.add(report.engine)
+        for upstream in report.upstreams {
+            if let index = upstreams.firstIndex(where: { $0.upstream == upstream.upstream }) {
+                upstreams[index].add(upstream)
+            } else {
+                upstreams.append(upstream)
+            }
+        }
         for pool in report.pools {
             if let index = pools.firstIndex(where: { $0.upstream == pool.upstream && $0.network == pool.network }) {
                 pools[index].add(pool)

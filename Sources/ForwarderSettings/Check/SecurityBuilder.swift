@@ -35,6 +35,12 @@ struct SecurityBuilder {
                     + "query", from: origin, help: "for debugging only; remove it afterwards", severity: .warning))
     }
 
+    /// The problems so far; they are told once.
+    mutating func takeProblems() -> [SettingsProblem] {
+        defer { problems = [] }
+        return problems
+    }
+
     /// `slot`: `upstream#2`, nil for an upstream without a table of its own; `text` and `origin` are those of its URL.
     mutating func build(
         _ url: UpstreamURL, slot: String?, name: String, text: String, origin: Origin

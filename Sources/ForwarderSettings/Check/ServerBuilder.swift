@@ -8,22 +8,16 @@ struct ServerBuilder {
 
     init(_ checked: CheckedDocument) { self.checked = checked }
 
-    /// RFC 1918, RFC 6598 is not among them (it is the carrier's), ULA (RFC 4193), link-local (RFC 3927, RFC 4291).
-    static let words: [(word: String, blocks: [String])] = [
-        ("any", ["0.0.0.0/0", "::/0"]),
-        ("loopback", ["127.0.0.0/8", "::1/128"]),
-        ("private", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"]),
-    ]
-
     mutating func build() -> Settings.Server {
         var server = Settings.Server()
         server.listen = listeners()
-        server.allow = blocks("server.allow", words: true)
-        server.deny = blocks("server.deny", words: false)
+        server.allow = networks("server.allow", words: true)
+        server.deny = networks("server.deny", words: false)
         server.queryDeadline = checked.duration("server.query_deadline")
         server.maxInflight = checked.integer("server.max_inflight")
         server.maxInflightPerClient = checked.integer("server.max_inflight_per_client")
         server.overload = checked.word("server.overload", .servfail)
+        server.rateLimit = checked.integer("server.rate_limit")
         server.udpPayload = checked.integer("server.udp_payload")
         server.udpReceiveBuffer = checked.integer("server.udp_receive_buffer")
         server.udpBatch = checked.integer("server.udp_batch")
@@ -99,30 +93,10 @@ struct ServerBuilder {
         problems.append(SettingsProblem("listener \(quoted(listed.text)) \(words)", from: listed.origin, help: help))
     }
 
-    private mutating func blocks(_ slot: String, words: Bool) -> [AddressBlock] {
-        var blocks: [AddressBlock] = []
-        for listed in checked.list(slot) {
-            if words, let known = ServerBuilder.words.first(where: { $0.word == listed.text }) {
-                for text in known.blocks {
-                    if case .success(let block) = AddressText.parseBlock(text), !blocks.contains(block) {
-                        blocks.append(block)
-                    }
-                }
-                continue
-            }
-            switch AddressText.parseBlock(listed.text) {
-            case .success(let block):
-                if !blocks.contains(block) { blocks.append(block) }
-            case .failure(let refusal):
-                let near =
-                    words ? EditDistance.nearest(to: listed.text, among: ServerBuilder.words.map(\.word)) : nil
-                problems.append(
-                    SettingsProblem(
-                        "'\(slot)': \(quoted(listed.text)) \(refusal.words)", from: listed.origin,
-                        note: near.map { "did you mean '\($0)'?" }, help: refusal.help))
-            }
-        }
-        return blocks
+    private mutating func networks(_ slot: String, words: Bool) -> [AddressBlock] {
+        var list = NetworkList()
+        defer { problems += list.problems }
+        return list.read(checked.list(slot), path: slot, words: words)
     }
 
     /// It is sent as one TXT string, which holds 255 octets (RFC 1035 section 3.3).

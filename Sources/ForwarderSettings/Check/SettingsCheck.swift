@@ -25,15 +25,14 @@ struct SettingsCheck {
                     "version \(settings.version) is newer than this build reads (1)", from: checked.origin("version")))
         }
         buildPlainSections(&settings)
+        var health = HealthBuilder(checked)
+        settings.health = health.build()
+        problems += health.problems
 
         var security = SecurityBuilder(checked, files: files)
         security.buildTLS()
         settings.tls = security.tls
-        var upstreams = UpstreamBuilder(checked, security)
-        upstreams.build()
-        problems += upstreams.problems
-        settings.groups = upstreams.groups
-        settings.upstreams = upstreams.upstreams.map(\.settings)
+        let upstreams = buildGroups(security, &settings)
         var bootstrap = BootstrapBuilder(checked)
         let servers = bootstrap.build(for: upstreams.upstreams)
         problems += bootstrap.problems
@@ -45,9 +44,28 @@ struct SettingsCheck {
 
         buildClientSubnet(&settings)
         checkWorkers(&settings)
-        checkLoops(settings, upstreams.upstreams + servers)
+        let unused = upstreams.defined.filter { one in
+            !upstreams.upstreams.contains { $0.settings.name == one.settings.name }
+        }
+        checkLoops(settings, upstreams.upstreams + unused + servers)
         checkFileLimit(settings)
         return problems.contains { $0.severity == .error } ? nil : settings
+    }
+
+    /// Upstreams, the groups that hold them, the routes that lead to groups.
+    private mutating func buildGroups(_ security: SecurityBuilder, _ settings: inout Settings) -> UpstreamBuilder {
+        var upstreams = UpstreamBuilder(checked, security)
+        upstreams.define()
+        var groups = GroupBuilder(checked, upstreams)
+        var routes = RouteBuilder(checked)
+        groups.build(routed: routes.groupNames)
+        routes.build(&groups)
+        groups.finish()
+        problems += groups.upstreams.problems + groups.problems + routes.problems
+        settings.groups = groups.groups
+        settings.routes = routes.routes
+        settings.upstreams = groups.upstreams.upstreams.map(\.settings)
+        return groups.upstreams
     }
 
     private mutating func checkValues() {
@@ -68,6 +86,13 @@ struct SettingsCheck {
         settings.cache.maxTTL = checked.duration("cache.max_ttl")
         settings.cache.negativeMaxTTL = checked.duration("cache.negative_max_ttl")
         settings.cache.failureTTL = checked.duration("cache.failure_ttl")
+        settings.cache.stale = checked.duration("cache.stale")
+        settings.cache.staleAfter = checked.duration("cache.stale_after")
+        settings.cache.staleTTL = checked.duration("cache.stale_ttl")
+        settings.cache.prefetch = checked.integer("cache.prefetch")
+        settings.cache.prefetchMinHits = checked.integer("cache.prefetch_min_hits")
+        settings.cache.persist = checked.boolean("cache.persist")
+        settings.cache.persistInterval = checked.duration("cache.persist_interval")
         if settings.cache.minTTL > settings.cache.maxTTL {
             problems.append(
                 SettingsProblem(
@@ -132,13 +157,13 @@ struct SettingsCheck {
     }
 
     private func isOwnListener(_ target: AddressAndPort, _ listeners: [Settings.Listener]) -> Bool {
-        listeners.contains { listener in
+        let address = target.address.unmapped
+        return listeners.contains { listener in
             let own = listener.endpoint
             guard own.port == target.port else { return false }
             // A wildcard listener hears every loopback address, and :: hears IPv4 too.
-            return own.address == target.address
-                || own.address.isUnspecified && target.address.isLoopback
-                    && (own.address.isIPv6 || !target.address.isIPv6)
+            return own.address.unmapped == address
+                || own.address.isUnspecified && address.isLoopback && (own.address.isIPv6 || !address.isIPv6)
         }
     }
 

@@ -1,34 +1,39 @@
-// Builds upstreams and groups: `[[upstream]]` tables, members by name or URL, names for URLs, the embedded default when
-// nobody is named. Called by SettingsCheck. Equal URLs are one upstream, since the ceiling of a pool is per upstream.
+// Builds upstreams: `[[upstream]]` tables, members of groups and routes by name or URL, names for URLs, the embedded
+// default when nobody is named, and the places of the machine's own servers. Called by SettingsCheck and GroupBuilder.
+// Equal URLs are one upstream, since the ceiling of a pool is per upstream.
 
-/// Builds the upstreams and the groups that use them.
+/// Builds the upstreams that groups use.
 struct UpstreamBuilder {
     /// An upstream with the place of its URL.
     struct Built {
         var settings: Settings.Upstream
-        var url: UpstreamURL
+        /// nil for one of the machine's own servers.
+        var url: UpstreamURL?
         var origin: Origin
+        /// `upstream#2`; nil when it has no table of its own.
+        var slot: String?
     }
 
     private(set) var problems: [SettingsProblem] = []
-    private(set) var groups: [Settings.Group] = []
     /// Those in use.
     private(set) var upstreams: [Built] = []
-
     /// `[[upstream]]` tables, good ones.
-    private var defined: [Built] = []
+    private(set) var defined: [Built] = []
+    /// Nobody was named: the default group asks the public servers.
+    private(set) var usesEmbedded = false
+
     /// Names of tables that are there but not good: naming them is no second mistake.
     private var broken: Set<String> = []
     private var takenNames: Set<String> = []
-    /// Nobody was named: the default group asks the public servers.
-    private var usesEmbedded = false
     private let checked: CheckedDocument
     private var security: SecurityBuilder
 
-    /// Members of one group.
-    static let mostMembers = 256
     /// Addresses of one upstream.
     static let mostAddresses = 16
+    /// Servers of the machine that are asked: resolvers read three (MAXNS of resolv.h).
+    static let mostSystemServers = 3
+    /// Stands for them among the members of a group.
+    static let systemWord = "system"
 
     /// `security`: with `[tls]` built already; its problems come out among those here.
     init(_ checked: CheckedDocument, _ security: SecurityBuilder) {
@@ -36,58 +41,23 @@ struct UpstreamBuilder {
         self.security = security
     }
 
-    mutating func build() {
-        defer { problems += security.problems }
-        let tables = checked.document.tables
+    /// Reads the tables; to be called before anything else.
+    mutating func define() {
+        defer { takeProblems() }
+        let tables = checked.document.tables.filter { $0.slot.hasPrefix("upstream#") }
         // Written names first, so that a made one steps aside.
         for table in tables where checked.isWritten(table.slot + ".name") {
             takenNames.insert(checked.text(table.slot + ".name"))
         }
         var written: [String: Origin] = [:]
-        for table in tables where table.slot.hasPrefix("upstream#") { define(table, &written) }
-
-        groups = [group("default")]
-        var named = Set(groups[0].members.map { upstreams[$0].settings.name })
-        // No key of this build can name another group; it is still checked, since it will be used one day.
-        let used = upstreams
-        for table in tables where table.slot.hasPrefix("group.") && table.slot != "group.default" {
-            let name = String(table.slot.dropFirst("group.".count))
-            for member in group(name).members { named.insert(upstreams[member].settings.name) }
-            reportUnused(group: name, table.origin)
-        }
-        upstreams = used
-        for upstream in defined where !named.contains(upstream.settings.name) { reportUnused(upstream) }
+        for table in tables { define(table, &written) }
     }
 
-    /// Somebody who wrote an upstream must not have the names he asks for go to public servers instead, over a warning
-    /// that nobody reads: then it is an error.
-    private mutating func reportUnused(group name: String, _ origin: Origin) {
-        guard usesEmbedded else {
-            return problems.append(
-                SettingsProblem("group '\(name)' is never used", from: origin, severity: .warning))
-        }
-        problems.append(
-            SettingsProblem(
-                "group '\(name)' is never used, and without upstreams the public default servers would be asked",
-                from: origin, help: "write its members into upstreams = [...] or [group.default]"))
-    }
+    /// What the security of upstreams had to say.
+    private mutating func takeProblems() { problems += security.takeProblems() }
 
-    /// The same of an upstream.
-    private mutating func reportUnused(_ upstream: Built) {
-        let name = upstream.settings.name
-        if usesEmbedded {
-            problems.append(
-                SettingsProblem(
-                    "upstream '\(name)' is defined but no group uses it, and without upstreams the public default "
-                        + "servers would be asked",
-                    from: upstream.origin, help: "add upstreams = [\(quoted(name))]"))
-        } else {
-            problems.append(
-                SettingsProblem(
-                    "upstream '\(name)' is never used", from: upstream.origin,
-                    help: "name it in upstreams = [\(quoted(name))]", severity: .warning))
-        }
-    }
+    /// Keeps a reader of an unused group from bringing its upstreams into use.
+    mutating func forgetUses(after count: Int) { upstreams.removeSubrange(min(count, upstreams.count)...) }
 
     private mutating func define(_ table: TableSeen, _ written: inout [String: Origin]) {
         let slot = table.slot
@@ -96,6 +66,10 @@ struct UpstreamBuilder {
             let origin = checked.origin(slot + ".name")
             if let problem = NameCheck.problem("upstream", name, at: origin.place) {
                 problems.append(problem)
+            } else if name == UpstreamBuilder.systemWord {
+                problems.append(
+                    SettingsProblem(
+                        "upstream name 'system' means the machine's own servers: take another", from: origin))
             } else if let first = written[name] {
                 problems.append(
                     SettingsProblem("upstream name '\(name)' is taken, see \(first.text)", from: origin))
@@ -128,54 +102,15 @@ struct UpstreamBuilder {
                     "upstream '\(twin.settings.name)' has this url already, see \(twin.origin.text)", from: origin))
             return
         }
-        defined.append(Built(settings: upstream, url: url, origin: origin))
+        upstream.weight = checked.integer(slot + ".weight", fallback: "upstream.weight")
+        defined.append(Built(settings: upstream, url: url, origin: origin, slot: slot))
     }
 
-    private mutating func group(_ name: String) -> Settings.Group {
-        let slot = "group." + name
-        var group = Settings.Group(name: name)
-        group.strategy = checked.word(slot + ".strategy", .fastest)
-        group.explore = checked.integer(slot + ".explore")
-        group.attempts = checked.integer(slot + ".attempts")
-        if case .duration(let nanoseconds) = checked.value(slot + ".attempt_timeout") {
-            group.attemptTimeout = .nanoseconds(nanoseconds)
-        }
-        group.failoverOn = Set(
-            checked.list(slot + ".failover_on").compactMap { listed in
-                Reference.responseCodes.first { $0.name == listed.text }?.number
-            })
-        let texts = checked.list(slot + ".upstreams")
-        if texts.count > UpstreamBuilder.mostMembers {
-            problems.append(
-                SettingsProblem(
-                    "group '\(name)' has more than \(UpstreamBuilder.mostMembers) upstreams",
-                    from: checked.origin(slot + ".upstreams")))
-            return group
-        }
-        for listed in texts {
-            guard let member = member(listed) else { continue }
-            if group.members.contains(member) {
-                problems.append(
-                    SettingsProblem("\(quoted(listed.text)) is listed twice in group '\(name)'", from: listed.origin))
-            } else {
-                group.members.append(member)
-            }
-        }
-        if texts.isEmpty {
-            if name == "default" {
-                // A value that was refused is not an absent one: then nobody is asked in its place.
-                let slot = slot + ".upstreams"
-                if checked.document.assignment(slot) == nil || checked.isWritten(slot) { addEmbedded(&group) }
-            } else {
-                problems.append(
-                    SettingsProblem("group '\(name)' has no upstreams", from: checked.origin(slot + ".upstreams")))
-            }
-        }
-        return group
-    }
-
-    private mutating func addEmbedded(_ group: inout Settings.Group) {
+    /// The public servers, as members.
+    mutating func embedded() -> [Int] {
+        defer { takeProblems() }
         usesEmbedded = true
+        var members: [Int] = []
         for server in EmbeddedDefault.upstreams {
             guard case .success(let url) = UpstreamURL.parse(server.url) else { continue }
             let name = NameCheck.made(from: server.name) { takenNames.contains($0) }
@@ -184,7 +119,29 @@ struct UpstreamBuilder {
                 AddressAndPort(address: $0, port: url.port)
             }
             upstream.pool = pool(nil)
-            group.members.append(use(Built(settings: upstream, url: url, origin: .builtIn)))
+            members.append(use(Built(settings: upstream, url: url, origin: .builtIn)))
+        }
+        return members
+    }
+
+    /// What one text stands for: an upstream by name or URL, or the machine's servers; none when it is no good.
+    mutating func members(_ listed: CheckedValue.ListedText) -> [Int] {
+        defer { takeProblems() }
+        if listed.text == UpstreamBuilder.systemWord { return systemServers(listed.origin) }
+        return member(listed).map { [$0] } ?? []
+    }
+
+    /// Places for the servers that the machine is told to ask: which they are shows at run time, and may change.
+    private mutating func systemServers(_ origin: Origin) -> [Int] {
+        let known = upstreams.indices.filter { upstreams[$0].settings.isSystem }
+        if !known.isEmpty { return known }
+        return (1...UpstreamBuilder.mostSystemServers).map { number in
+            let name = NameCheck.made(from: "system-\(number)") { takenNames.contains($0) }
+            takenNames.insert(name)
+            var upstream = Settings.Upstream(name: name, url: UpstreamBuilder.systemWord, transport: .udp)
+            upstream.isSystem = true
+            upstream.pool = pool(nil)
+            return use(Built(settings: upstream, url: nil, origin: origin))
         }
     }
 
@@ -192,12 +149,9 @@ struct UpstreamBuilder {
         let text = listed.text
         if let upstream = defined.first(where: { $0.settings.name == text }) { return use(upstream) }
         if broken.contains(text) { return nil }
-        if text == "system" {
-            problems.append(SettingsProblem("upstreams = [\"system\"] is not supported yet", from: listed.origin))
-            return nil
-        }
         guard UpstreamURL.looksLikeOne(text) else {
-            let near = EditDistance.nearest(to: text, among: defined.map(\.settings.name))
+            let near = EditDistance.nearest(
+                to: text, among: defined.map(\.settings.name) + [UpstreamBuilder.systemWord])
             problems.append(
                 SettingsProblem(
                     "no [[upstream]] is named \(quoted(text))", from: listed.origin,

@@ -51,7 +51,7 @@ struct ValueCheck {
             return needsUnit(node.value.written, node)
         case (.word(let words, _), .string(let word)): return oneOf(word, of: words, node)
         case (.text, .string(let text)): return .success(.text(text))
-        case (.list(let words), .array(let nodes)): return list(nodes, words)
+        case (.list(let words, let most), .array(let nodes)): return list(nodes, words, most, node)
         default:
             return refuse("'\(path)' must be \(row.type.name), got \(node.value.kindName)", node)
         }
@@ -119,10 +119,8 @@ struct ValueCheck {
         return refuse("'\(path)' must be \(wanted), got \(quoted(word))", node, note: note)
     }
 
-    private func list(_ nodes: [TOMLNode], _ words: [String]) -> Outcome {
-        guard nodes.count <= 4_096 else {
-            return .failure(Refusal(problem: SettingsProblem("'\(path)' has more than 4096 elements")))
-        }
+    private func list(_ nodes: [TOMLNode], _ words: [String], _ most: Int, _ array: TOMLNode) -> Outcome {
+        if nodes.count > most { return refuse("'\(path)' has more than \(most) elements", array) }
         var texts: [CheckedValue.ListedText] = []
         for node in nodes {
             guard case .string(let text) = node.value else {

@@ -12,7 +12,7 @@ enum Reference {
     static let arrays: Set<String> = ["upstream", "route", "record", "blocklist"]
 
     /// Arrays of tables that this build does not know how to follow.
-    static let laterArrays: Set<String> = ["route", "record", "blocklist"]
+    static let laterArrays: Set<String> = ["record", "blocklist"]
 
     private static let byPath = Dictionary(keys.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
 

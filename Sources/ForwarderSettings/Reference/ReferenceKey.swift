@@ -15,8 +15,8 @@ enum ValueType: Sendable {
     /// One of these; `later`: words of the contract that this build refuses by name.
     case word([String], later: [String] = [])
     case text
-    /// An array of strings; with words, each must be one of them.
-    case list(words: [String] = [])
+    /// An array of at most so many strings; with words, each must be one of them.
+    case list(words: [String] = [], most: Int = 4_096)
 
     /// "duration", for `config explain` and messages.
     var name: String {
@@ -44,7 +44,7 @@ enum ValueType: Sendable {
         case .share(let range): "between \(range.lowerBound)% and \(range.upperBound)%"
         case .rate(let range): "between \(range.lowerBound)/s and \(range.upperBound)/s"
         case .word(let words, _): "one of " + words.joined(separator: ", ")
-        case .list(let words): words.isEmpty ? "" : "each one of " + words.joined(separator: ", ")
+        case .list(let words, _): words.isEmpty ? "" : "each one of " + words.joined(separator: ", ")
         }
     }
 

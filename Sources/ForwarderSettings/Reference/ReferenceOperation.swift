@@ -1,5 +1,5 @@
-// The rows for what faces operators: logs, dnstap, status, control; and the rows of routes, records and blocklists,
-// which come with later issues. The order is that of the default file.
+// The rows for what faces operators: logs, dnstap, status, control; and the rows of records and blocklists, which come
+// with later issues. The order is that of the default file.
 
 extension Reference {
     static let log: [ReferenceKey] = [
@@ -50,18 +50,6 @@ extension Reference {
     static let control: [ReferenceKey] = [
         .later("control.socket", .text, #""auto""#, "auto, or a path; empty = none.", reloadable: false),
         .later("control.mode", .text, #""0660""#, "Mode of the socket.", reloadable: false),
-    ]
-
-    static let route: [ReferenceKey] = [
-        .later("route.domains", .list(), "[]", "Suffixes; the longest match of all routes wins."),
-        .later(
-            "route.action", .word(["forward", "refuse", "nxdomain", "drop"]), #""forward""#,
-            "What happens to a query that matches."),
-        .later("route.group", .text, #""""#, "The group that is asked."),
-        .later("route.upstreams", .list(), "[]", "Or URLs and names of upstreams."),
-        .later("route.clients", .list(), "[]", "CIDR; more conditions beat fewer."),
-        .later("route.types", .list(), "[]", "Record types."),
-        .later("route.cache", .boolean, "true", "Whether answers are cached."),
     ]
 
     static let record: [ReferenceKey] = [

@@ -38,9 +38,10 @@ extension Reference {
         ReferenceKey(
             "server.overload", .word(["servfail", "drop"]), #""servfail""#,
             "What a query past max_inflight gets: SERVFAIL or nothing. Cached answers are given even then."),
-        .later(
+        ReferenceKey(
             "server.rate_limit", .rate(0...1_000_000), #""0/s""#,
-            "Queries a second and client prefix, burst of one second; 0/s = off."),
+            "Queries a second and client prefix (a /32 or a /56), burst of one second; 0/s = off. Past it UDP gets TC=1 "
+                + "or nothing; TCP and cookies are exempt."),
         ReferenceKey(
             "server.udp_payload", .integer(512...4096), "1232", "Largest UDP message, both ways (octets, EDNS)."),
         ReferenceKey(
@@ -72,16 +73,22 @@ extension Reference {
             "cache.negative_max_ttl", .duration("0s", "1d"), #""1h""#, "The same for NXDOMAIN and empty answers."),
         ReferenceKey(
             "cache.failure_ttl", .duration("1s", "5m"), #""5s""#, "How long a failure is remembered (RFC 9520)."),
-        .later("cache.stale", .duration("0s", "7d"), #""1d""#, "Expired answers kept for bad times; 0s = off."),
-        .later(
+        ReferenceKey(
+            "cache.stale", .duration("0s", "7d"), #""1d""#,
+            "How long past its end an answer is kept, for times when no fresh one can be had (RFC 8767); 0s = off."),
+        ReferenceKey(
             "cache.stale_after", .duration("0s", "10s"), #""1.8s""#,
-            "Wait for a fresh answer before a stale one is given (RFC 8767)."),
-        .later("cache.stale_ttl", .duration("1s", "5m"), #""30s""#, "TTL of a stale answer."),
-        .later(
-            "cache.prefetch", .share(0...50), #""10%""#, "Refresh answers with less than this of their TTL left."),
-        .later("cache.prefetch_min_hits", .integer(1...1000), "2", "Hits that an answer needs to be refreshed."),
-        .later("cache.persist", .boolean, "true", "Keep a snapshot in the state directory."),
-        .later("cache.persist_interval", .duration("1m", "1d"), #""10m""#, "Time between snapshots."),
+            "Wait for a fresh answer before a stale one is given; 0s = at once, and refresh behind."),
+        ReferenceKey("cache.stale_ttl", .duration("1s", "5m"), #""30s""#, "TTL of a stale answer."),
+        ReferenceKey(
+            "cache.prefetch", .share(0...50), #""10%""#,
+            "Refresh popular answers with less than this of their TTL left; 0% = off."),
+        ReferenceKey(
+            "cache.prefetch_min_hits", .integer(1...1000), "2", "Hits that make an answer popular."),
+        ReferenceKey(
+            "cache.persist", .boolean, "true",
+            "Keep a snapshot in the state directory, at stop and every persist_interval."),
+        ReferenceKey("cache.persist_interval", .duration("1m", "1d"), #""10m""#, "Time between snapshots."),
     ]
 
     static let dns: [ReferenceKey] = [

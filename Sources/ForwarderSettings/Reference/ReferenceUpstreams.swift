@@ -3,19 +3,23 @@
 
 extension Reference {
     static let group: [ReferenceKey] = [
-        ReferenceKey("group.*.upstreams", .list(), "[]", "Names of [[upstream]] tables, or URLs."),
+        ReferenceKey(
+            "group.*.upstreams", .list(), "[]",
+            "Names of [[upstream]] tables, URLs, or \"system\": the machine's own servers."),
         ReferenceKey(
             "group.*.strategy",
-            .word(["fastest", "ordered", "round-robin", "random"], later: ["weighted", "parallel", "sticky"]),
-            #""fastest""#, "How a member is picked."),
-        .later("group.*.parallel", .integer(2...8), "2", "Members asked at once; for strategy = \"parallel\"."),
+            .word(["fastest", "ordered", "round-robin", "random", "weighted", "parallel", "sticky"]),
+            #""fastest""#, "How a member is picked; sticky = by the name that is asked for."),
+        ReferenceKey(
+            "group.*.parallel", .integer(2...8), "2",
+            "Members asked at once; the first good answer wins. For strategy = \"parallel\" only."),
         ReferenceKey(
             "group.*.explore", .share(0...50), #""5%""#,
             "Share of queries that re-measure members that are not the best."),
-        .later(
+        ReferenceKey(
             "group.*.hedge", .duration("1ms", "5s", words: ["off", "auto"]), #""auto""#,
-            "Ask a second member when the first is late. This build never does: absent means off.",
-            off: #""off""#),
+            "Ask a second member when the first is late; auto = after that member's 95th percentile, within "
+                + "10ms..500ms."),
         ReferenceKey("group.*.attempts", .integer(1...10), "3", "Sends a query."),
         ReferenceKey(
             "group.*.attempt_timeout", .duration("50ms", "10s", words: ["auto"]), #""auto""#,
@@ -23,10 +27,11 @@ extension Reference {
         ReferenceKey(
             "group.*.failover_on", .list(words: responseCodes.map(\.name)),
             #"["SERVFAIL", "REFUSED", "NOTIMP", "FORMERR"]"#, "RCODEs on which another member is asked."),
-        .later("group.*.fallback", .text, #""""#, "Another group, asked only while every member is down."),
-        .later(
+        ReferenceKey("group.*.fallback", .text, #""""#, "Another group, asked only while every member is down."),
+        ReferenceKey(
             "group.*.when_down", .word(["stale", "servfail", "fallback"]), #""stale""#,
-            "What clients get while every member is down. This build: servfail.", off: #""servfail""#),
+            "While every member is down: stale = a stale answer at once where there is one, else the fallback; "
+                + "fallback = that group first; servfail = no stale answers."),
     ]
 
     static let pool: [ReferenceKey] = [
@@ -64,14 +69,23 @@ extension Reference {
     ]
 
     static let health: [ReferenceKey] = [
-        .later("health.mode", .word(["off", "lazy", "active"]), #""lazy""#, "Probes; off = by the queries alone."),
-        .later("health.interval", .duration("1s", "10m"), #""10s""#, "Time between probes; active only."),
-        .later("health.query", .text, #"". NS""#, "NAME TYPE of a probe; any answer proves life."),
-        .later("health.timeout", .duration("100ms", "10s"), #""1s""#, "Wait for a probe."),
-        .later("health.fail_after", .integer(1...100), "3", "Failures in a row."),
-        .later("health.recover_after", .integer(1...100), "1", "Successes in a row."),
-        .later("health.backoff_min", .duration("100ms", "1m"), #""1s""#, "First pause of a failed upstream."),
-        .later("health.backoff_max", .duration("1s", "1h"), #""1m""#, "Longest pause."),
+        ReferenceKey(
+            "health.mode", .word(["off", "lazy", "active"]), #""lazy""#,
+            "Probes: lazy = only of what failed, active = of all, off = none (a client's query tries a failed one)."),
+        ReferenceKey(
+            "health.interval", .duration("1s", "10m"), #""10s""#, "Between probes of what is well; active only."),
+        ReferenceKey(
+            "health.query", .text, #"". NS""#, "NAME TYPE of a probe; any answer, even REFUSED, proves life."),
+        ReferenceKey("health.timeout", .duration("100ms", "10s"), #""1s""#, "Wait for the answer to a probe."),
+        ReferenceKey(
+            "health.fail_after", .integer(1...100), "3",
+            "Failures in a row, of different names, that take an upstream for down."),
+        ReferenceKey("health.recover_after", .integer(1...100), "1", "Answers in a row that bring it back."),
+        ReferenceKey(
+            "health.backoff_min", .duration("100ms", "1m"), #""1s""#, "First pause between probes of what is down."),
+        ReferenceKey(
+            "health.backoff_max", .duration("1s", "1m"), #""10s""#,
+            "Longest pause: so soon after its return an upstream is used again."),
     ]
 
     static let tls: [ReferenceKey] = [
@@ -94,7 +108,8 @@ extension Reference {
         ReferenceKey(
             "upstream.addresses", .list(), "[]",
             "ADDR[:PORT], more of them for this one upstream, beside that of the URL."),
-        .later("upstream.weight", .integer(1...1000), "1", "For strategy = \"weighted\".", off: "1"),
+        ReferenceKey(
+            "upstream.weight", .integer(1...1000), "1", "Its share of the queries; for strategy = \"weighted\" only."),
         ReferenceKey(
             "upstream.verify", .word(["strict", "off"]), #""strict""#,
             "Check certificate and name (RFC 8310); off is warned about at every start."),

@@ -31,6 +31,7 @@ enum DefaultFile {
         Section(
             header: "[pool]                         # for one upstream; [upstream.pool] overrides any key",
             rows: Reference.pool),
+        Section(header: "[health]", rows: Reference.health),
         Section(header: "[cache]", rows: Reference.cache),
         Section(header: "[tls]", rows: Reference.tls),
         Section(header: "[dns]", rows: Reference.dns),
@@ -60,12 +61,28 @@ enum DefaultFile {
         #name = "office"                # a-z 0-9 -, at most 32
         #url = "tls://dns.corp.example@10.0.0.53"  # a HOST that is a name is resolved through bootstrap
         #addresses = ["10.0.0.54"]      # more of them, ADDR[:PORT]
+        #weight = 1                     # 1..1000; for strategy = "weighted"
         #verify = "strict"              # off: accept any certificate; a warning at every start
         #pins = []                      # "sha256/BASE64" of public keys; one must match, on top of verify
         #ca = ""                        # empty = tls.ca
         #http_method = "POST"           # POST | GET; for https:// only
         #[upstream.pool]                # any key of [pool]
         #max_connections = 20
+
+        # More groups have the keys of [group.default]. A route or a fallback names them.
+        #[group.backup]
+        #upstreams = ["tls://dns.quad9.net@9.9.9.9"]
+
+        # Queries that go another way. The longest matching domain of all routes wins, then the one with more conditions
+        # (clients, types), then the one with narrower clients; the order in the file never counts.
+        #[[route]]
+        #domains = ["corp.example", "10.in-addr.arpa"]  # with all names below; absent = every name
+        #action = "forward"             # forward | refuse | nxdomain | drop
+        #group = ""                     # the NAME of a [group.NAME] ...
+        #upstreams = ["10.0.0.53"]      # ... or URLs and names of upstreams straight away
+        #clients = []                   # CIDR, or any, loopback, private; empty = for all
+        #types = []                     # A, AAAA, HTTPS, TYPE65, ...; empty = for all
+        #cache = true                   # false: answers that came this way are not kept
 
         """
 

@@ -43,6 +43,12 @@ struct EffectiveSettings {
                 add(&lines, key, table.slot + ".pool", "\(table.slot).pool.\(key.name)")
             }
         }
+        for table in document.tables where table.slot.hasPrefix("route#") {
+            // An empty default says nothing.
+            for key in Reference.route where isWritten(table, key) || key.written != "[]" && key.written != "\"\"" {
+                add(&lines, key, table.slot, "\(table.slot).\(key.name)")
+            }
+        }
         return lines
     }
 
@@ -109,8 +115,8 @@ struct EffectiveSettings {
     }
 
     private func header(_ section: String) -> String {
-        guard section.hasPrefix("upstream#") else { return "[\(section)]" }
-        return section.hasSuffix(".pool") ? "[upstream.pool]" : "[[upstream]]"
+        guard let mark = section.firstIndex(of: "#") else { return "[\(section)]" }
+        return section.hasSuffix(".pool") ? "[upstream.pool]" : "[[\(section[..<mark])]]"
     }
 
     func json(_ outcome: SettingsOutcome) -> String {

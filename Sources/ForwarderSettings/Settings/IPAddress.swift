@@ -41,6 +41,11 @@ public struct IPAddress: Hashable, Sendable {
     /// 0.0.0.0 or ::.
     public var isUnspecified: Bool { high == 0 && low == 0 }
 
+    /// The IPv4 address in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2); any other address as it is.
+    public var unmapped: IPAddress {
+        isIPv6 && high == 0 && low >> 32 == 0xffff ? IPAddress(ipv4: UInt32(truncatingIfNeeded: low)) : self
+    }
+
     /// The address with all bits after the first `length` cleared.
     public func masked(to length: Int) -> IPAddress {
         guard length < width else { return self }

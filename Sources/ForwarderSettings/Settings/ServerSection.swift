@@ -20,6 +20,8 @@ extension Settings {
         /// 0 = no limit.
         public internal(set) var maxInflightPerClient = 1_000
         public internal(set) var overload = Overload.servfail
+        /// Queries a second and client prefix; 0 = no limit.
+        public internal(set) var rateLimit = 0
         /// Octets.
         public internal(set) var udpPayload = 1_232
         /// Octets.

@@ -7,12 +7,16 @@ public struct Settings: Sendable, Equatable {
     /// Format of the file.
     public internal(set) var version = 1
     public internal(set) var server = Server()
-    /// The groups in use; the first one is `default`.
+    /// The groups in use: `default`, those of `[group.*]`, then those that routes made of their own upstreams.
     public internal(set) var groups: [Group] = []
     /// The upstreams that these groups name, each once, in the order of first use.
     public internal(set) var upstreams: [Upstream] = []
     /// The servers that resolve the host names of upstreams; empty when no upstream needs it.
     public internal(set) var bootstrap: [Upstream] = []
+    /// More conditions first, then narrower networks first: of those that match a query with their longest domain, the
+    /// first one wins.
+    public internal(set) var routes: [Route] = []
+    public internal(set) var health = Health()
     public internal(set) var cache = Cache()
     public internal(set) var tls = TLS()
     public internal(set) var dns = DNS()
@@ -66,5 +70,16 @@ extension Settings {
         public internal(set) var maxTTL = Duration.seconds(86_400)
         public internal(set) var negativeMaxTTL = Duration.seconds(3_600)
         public internal(set) var failureTTL = Duration.seconds(5)
+        /// Past its end that an answer is kept; zero = not at all.
+        public internal(set) var stale = Duration.seconds(86_400)
+        /// Zero = the stale answer comes at once.
+        public internal(set) var staleAfter = Duration.milliseconds(1_800)
+        public internal(set) var staleTTL = Duration.seconds(30)
+        /// Percent of the TTL left; 0 = never.
+        public internal(set) var prefetch = 10
+        public internal(set) var prefetchMinHits = 2
+        /// Whether snapshots are kept.
+        public internal(set) var persist = true
+        public internal(set) var persistInterval = Duration.seconds(600)
     }
 }

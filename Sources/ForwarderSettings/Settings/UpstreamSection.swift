@@ -40,6 +40,10 @@ extension Settings {
         /// nil for udp and tcp.
         public internal(set) var security: Security?
         public internal(set) var pool = Pool()
+        /// For `weighted`.
+        public internal(set) var weight = 1
+        /// One of the machine's own servers, which are found at run time: it has neither endpoints nor a host name.
+        public internal(set) var isSystem = false
     }
 
     /// `[pool]` as it holds for one upstream.
@@ -69,20 +73,33 @@ extension Settings {
         public enum Strategy: String, Sendable, CaseIterable {
             case fastest, ordered
             case roundRobin = "round-robin"
-            case random
+            case random, weighted, parallel, sticky
         }
+        /// When a second member is asked.
+        public enum Hedge: Sendable, Equatable {
+            case off, auto
+            case after(Duration)
+        }
+        /// What clients get while every member is down.
+        public enum WhenDown: String, Sendable, CaseIterable { case stale, servfail, fallback }
 
         public internal(set) var name: String
         /// Indexes into `Settings.upstreams`, in the file's order.
         public internal(set) var members: [Int] = []
         public internal(set) var strategy = Strategy.fastest
+        /// Members asked at once by `parallel`: never more than there are.
+        public internal(set) var parallel = 2
         /// Percent of the queries that re-measure members that are not the best.
         public internal(set) var explore = 5
+        public internal(set) var hedge = Hedge.auto
         /// Sends a query.
         public internal(set) var attempts = 3
         /// nil = auto, from the round trip.
         public internal(set) var attemptTimeout: Duration?
         /// RCODE numbers on which another member is asked.
         public internal(set) var failoverOn: Set<Int> = [1, 2, 4, 5]
+        /// Index into `Settings.groups`; there is no way round in a circle.
+        public internal(set) var fallback: Int?
+        public internal(set) var whenDown = WhenDown.stale
     }
 }

@@ -6,15 +6,15 @@ struct Assignment: Sendable {
     let row: ReferenceKey
     /// As people write it: `group.default.hedge`, `upstream.name`.
     let path: String
-    /// What merging goes by: the path, with the number of the table for `[[upstream]]` (`upstream#2.name`).
+    /// What merging goes by: the path, with the number of the table where tables are a list (`upstream#2.name`).
     let slot: String
     let keyOrigin: Origin
     let node: TOMLNode
 }
 
-/// A `[[upstream]]` or `[group.X]` table, whatever it holds.
+/// A `[[upstream]]`, `[[route]]` or `[group.X]` table, whatever it holds.
 struct TableSeen: Sendable {
-    /// `group.spare` or `upstream#2`.
+    /// `group.spare`, `upstream#2` or `route#1`.
     let slot: String
     let origin: Origin
 }

@@ -7,10 +7,10 @@ struct AssignmentCollector {
     private(set) var assignments: [Assignment] = []
     private(set) var tables: [TableSeen] = []
     private(set) var problems: [SettingsProblem] = []
-    /// `[[upstream]]` tables so far, over all layers.
-    private(set) var upstreamCount: Int
+    /// `[[upstream]]` and `[[route]]` tables so far, over all layers.
+    private(set) var tableCounts: [String: Int]
 
-    init(upstreamCount: Int) { self.upstreamCount = upstreamCount }
+    init(tableCounts: [String: Int]) { self.tableCounts = tableCounts }
 
     /// Where the walk is.
     private struct Position {
@@ -79,7 +79,7 @@ struct AssignmentCollector {
             return
         }
         if Reference.laterArrays.contains(name) {
-            // `route = []` says that there are none, which is true.
+            // `record = []` says that there are none, which is true.
             if let first = elements.first {
                 problems.append(SettingsProblem("'[[\(name)]]' is not supported yet", at: first.origin.place))
             }
@@ -92,8 +92,9 @@ struct AssignmentCollector {
                         "'\(name)' is a list of tables, got \(element.value.kindName)", at: element.origin.place))
                 continue
             }
-            upstreamCount += 1
-            let slot = "\(name)#\(upstreamCount)"
+            let number = (tableCounts[name] ?? 0) + 1
+            tableCounts[name] = number
+            let slot = "\(name)#\(number)"
             tables.append(TableSeen(slot: slot, origin: element.origin))
             walk(inner, at: Position(pattern: name, path: name, slot: slot))
         }

@@ -8,10 +8,11 @@ struct SettingsDocument: Sendable {
     private(set) var assignments: [Assignment] = []
     /// The last assignment of each slot: an index into `assignments`.
     private(set) var winners: [String: Int] = [:]
-    /// `[[upstream]]` and `[group.X]` tables, each once.
+    /// `[[upstream]]`, `[[route]]` and `[group.X]` tables, each once.
     private(set) var tables: [TableSeen] = []
+    private var tableSlots: Set<String> = []
     private(set) var problems: [SettingsProblem] = []
-    private var upstreamCount = 0
+    private var tableCounts: [String: Int] = [:]
 
     /// What holds for a slot; nil when only the default does.
     func assignment(_ slot: String) -> Assignment? {
@@ -20,13 +21,11 @@ struct SettingsDocument: Sendable {
 
     /// Puts one file on top.
     mutating func add(_ entries: [TOMLEntry]) {
-        var collector = AssignmentCollector(upstreamCount: upstreamCount)
+        var collector = AssignmentCollector(tableCounts: tableCounts)
         collector.collect(entries)
-        upstreamCount = collector.upstreamCount
+        tableCounts = collector.tableCounts
         problems += collector.problems
-        for table in collector.tables where !tables.contains(where: { $0.slot == table.slot }) {
-            tables.append(table)
-        }
+        for table in collector.tables where tableSlots.insert(table.slot).inserted { tables.append(table) }
         var seen: [String: Assignment] = [:]
         for assignment in collector.assignments {
             // TOML refuses a key twice, but not the shorthand beside the long form. An empty one says nothing.

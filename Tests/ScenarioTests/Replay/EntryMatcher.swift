@@ -1,5 +1,7 @@
 // Compares a message with an entry of a scenario, item by item, and says the first thing that differs.
 
+@testable import Simulator
+
 /// The items of MATCH.
 enum EntryMatcher {
     static let answerDefault = ["opcode", "qname", "qtype", "rcode", "answer"]
@@ -49,16 +51,24 @@ enum EntryMatcher {
         case "ede":
             let code = message.opt?.option(15).flatMap { $0.count < 2 ? nil : UInt16($0[0]) << 8 | UInt16($0[1]) }
             return unequal(code, entry.extendedError)
+        case "text":
+            let text = message.opt?.option(15).map { String(decoding: $0.dropFirst(2), as: UTF8.self) }
+            return unequal(text, entry.extendedText)
         case "cookie": return try cookieDifference(message.opt?.option(10), entry.cookie)
         default: throw ScenarioError(line: entry.line, text: "MATCH does not know '\(item)'")
         }
     }
 
-    /// `none`, `client` (eight octets), `server=HEX` (eight octets and these).
+    /// `none`, `client` (eight octets), `server=HEX` (eight octets and these), `ours=HEX` (these eight of the client,
+    /// and a server cookie of version 1: RFC 9018 4).
     private static func cookieDifference(_ found: [UInt8]?, _ wanted: String?) throws -> String? {
         let text = found.map { TestRecord.hex($0) } ?? "none"
         guard let wanted, wanted != "none" else { return found == nil ? nil : "\(text), expected none" }
         if wanted == "client" { return found?.count == 8 ? nil : "\(text), expected eight octets" }
+        if wanted.hasPrefix("ours=") {
+            let head = wanted.dropFirst("ours=".count) + "01000000"
+            return text.count == 48 && text.hasPrefix(head) ? nil : "\(text), expected \(head) and 12 octets more"
+        }
         let server = wanted.dropFirst("server=".count)
         return text.count > 16 && text.dropFirst(16) == server ? nil : "\(text), expected a server part \(server)"
     }

@@ -1,5 +1,7 @@
 // A scenario as it was read: settings, ranges of automatic answers, steps. README.md beside it tells the grammar.
 
+@testable import Simulator
+
 /// A failure of a scenario, at the line that caused it.
 struct ScenarioError: Error {
     var line: Int
@@ -18,6 +20,8 @@ struct Entry {
     var cookie: String?
     /// `EDE:n` of the REPLY line.
     var extendedError: UInt16?
+    /// `TEXT:...` of the REPLY line: the text of the extended error.
+    var extendedText: String?
 }
 
 /// Answers that are given by themselves while the step's number is in `steps`.

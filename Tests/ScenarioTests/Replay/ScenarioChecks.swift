@@ -2,6 +2,8 @@
 
 import ForwarderCore
 
+@testable import Simulator
+
 extension ScenarioRunner {
     func check(_ step: Step) throws {
         switch step.verb {
@@ -11,7 +13,12 @@ extension ScenarioRunner {
         case "CHECK_OUT_QUERY": try checkOutQuery(step)
         case "CHECK_NO_OUT_QUERY":
             if let query = world.outQueries.first(where: { !$0.isSeen }) { throw step.failure(query.summary) }
+        case "CHECK_ANSWERS":
+            let found = unchecked.count
+            unchecked.removeAll()
+            try compare(step, "answers that were not looked at", Double(found))
         case "CHECK_STAT": try checkStatistics(step)
+        case "CHECK_COUNT": try checkCount(step)
         case "CHECK_OPEN":
             let upstream = try upstream(step)
             let count = world.openCount(upstream: upstream, network: step.network)
@@ -22,7 +29,7 @@ extension ScenarioRunner {
             guard let name = step.words.first, names.contains(Substring(name)) == !step.has("never") else {
                 throw step.failure("events so far: \(names.joined(separator: " "))")
             }
-        default: throw step.failure("unknown verb")
+        default: try checkDispatch(step)
         }
     }
 
@@ -38,6 +45,7 @@ extension ScenarioRunner {
             throw step.failure("no answer came; open: \(open.isEmpty ? "nothing" : open)")
         }
         let message = try TestMessage(unchecked.remove(at: index).answers.last ?? [])
+        lastCookie = message.opt?.option(10)
         guard let entry = step.entry else { return }
         if let text = try EntryMatcher.difference(message, entry, items: EntryMatcher.answerDefault) {
             throw step.failure("\(text); the answer is \(message.summary)")
@@ -102,7 +110,7 @@ extension ScenarioRunner {
         return values
     }
 
-    private func upstream(_ step: Step) throws -> Int {
+    func upstream(_ step: Step) throws -> Int {
         guard let name = step.value("ADDRESS") else { return 0 }
         guard let index = world.settings.upstreams.firstIndex(where: { $0.name == name }) else {
             throw step.failure("no upstream \(name)")
@@ -111,7 +119,7 @@ extension ScenarioRunner {
     }
 
     /// Compares with the operator and the number at `index` of the step's words, or with the first operator found.
-    private func compare(_ step: Step, _ what: String, _ found: Double, operatorAt index: Int? = nil) throws {
+    func compare(_ step: Step, _ what: String, _ found: Double, operatorAt index: Int? = nil) throws {
         let operators: [String: (Double, Double) -> Bool] = ["=": { $0 == $1 }, "<=": { $0 <= $1 }, ">=": { $0 >= $1 }]
         let at = index ?? step.words.firstIndex { operators[$0] != nil } ?? step.words.count
         guard at + 1 < step.words.count, let test = operators[step.words[at]], let wanted = Double(step.words[at + 1])

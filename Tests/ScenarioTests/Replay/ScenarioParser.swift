@@ -2,6 +2,8 @@
 //
 // The words are those of the replay files that resolvers are tested with; what Fleetwing adds is in README.md.
 
+@testable import Simulator
+
 /// Reads one file line by line; every error names its line.
 struct ScenarioParser {
     private var lines: [(number: Int, words: [String], text: String)] = []
@@ -143,6 +145,11 @@ extension Entry {
         case "SIZE": opt.udpSize = UInt16(parts[1]) ?? 512
         case "VERSION": opt.version = UInt8(parts[1]) ?? 0
         case "COOKIE": cookie = parts[1]
+        case "TEXT":
+            extendedText = parts[1]
+            if let last = opt.options.indices.last, opt.options[last].code == 15 {
+                opt.options[last].value += Array(parts[1].utf8)
+            }
         case "EDE":
             extendedError = UInt16(parts[1])
             let code = extendedError ?? 0

@@ -3,16 +3,20 @@
 import DNSWire
 import ForwarderCore
 
+@testable import Simulator
+
 /// One run of one scenario.
 final class ScenarioRunner {
     let scenario: Scenario
     let world: World
     var names: [String: OutQuery] = [:]
     var lastQuery: OutQuery?
+    /// The COOKIE option of the answer looked at last: `COOKIE:last` shows it again.
+    var lastCookie: [UInt8]?
     /// How many answers were looked at, from the front of `world.answered`.
     var unchecked: [ClientExchange] = []
     private var seenAnswers = 0
-    private var nextPort: UInt16 = 40_000
+    var nextPort: UInt16 = 40_000
     private var reported = 0
 
     init(_ scenario: Scenario) throws {
@@ -37,7 +41,9 @@ final class ScenarioRunner {
     private func perform(_ step: Step) throws {
         switch step.verb {
         case "NOTHING": break
-        case "QUERY": try ask(step)
+        case "QUERY":
+            let times = step.value("TIMES").flatMap { Int($0) } ?? 1
+            for _ in 0..<times { try ask(step) }
         case "REPLY": try reply(step)
         case "TIMEOUT":
             if let query = step.has("TO") ? try query(step) : lastQuery { query.isOver = true }
@@ -57,7 +63,7 @@ final class ScenarioRunner {
             world.failSend(attempt, try reason(step))
         case "OPEN_FAIL": world.openFailure = step.has("off") ? nil : try reason(step)
         case "STOP": world.stop()
-        default: try check(step)
+        default: if try !dispatch(step) { try check(step) }
         }
     }
 
@@ -67,9 +73,11 @@ final class ScenarioRunner {
         while let (query, entry) = rangeAnswer(step.number) {
             turns += 1
             guard turns < 1_000 else { throw step.failure("the ranges answer without end") }
+            // Its socket may be gone by now.
+            let isGone = query.isOver
             query.isSeen = true
             query.isOver = true
-            if entry.isDropped { continue }
+            if entry.isDropped || isGone { continue }
             world.deliver(try response(to: query, entry, step).encoded(), on: query.connection)
         }
         unchecked += world.answered[seenAnswers...]
@@ -80,7 +88,7 @@ final class ScenarioRunner {
     }
 
     private func rangeAnswer(_ number: Int) -> (OutQuery, Entry)? {
-        for query in world.outQueries where !query.isOver && !query.isSeen {
+        for query in world.outQueries where !query.isSeen {
             for range in scenario.ranges where range.steps.contains(number) {
                 if let address = range.address, address != world.settings.upstreams[query.upstream].name { continue }
                 let entry = range.entries.first {
@@ -124,7 +132,9 @@ final class ScenarioRunner {
             var message = entry.message
             message.id = step.value("ID").flatMap { UInt16($0) } ?? nextPort &* 7
             if let cookie = entry.cookie {
-                message.opt?.options.append((10, try TestRecord.octets(hex: cookie)))
+                let value = cookie == "last" ? lastCookie : try TestRecord.octets(hex: cookie)
+                guard let value else { throw step.failure("the answer looked at last has no cookie") }
+                message.opt?.options.append((10, value))
             }
             bytes = message.encoded()
         }
@@ -167,7 +177,8 @@ final class ScenarioRunner {
         if step.has("NO_QUESTION") {
             message.questions = []
         } else if !step.has("WRONG_QUESTION") {
-            if let written = message.questions.first, written.folded != query.message.questions.first?.folded {
+            let isNamed = entry.match.isEmpty || entry.match.contains("qname")
+            if isNamed, let written = message.questions.first, written.folded != query.message.questions.first?.folded {
                 throw ScenarioError(line: entry.line, text: "answers another question than \(query.summary)")
             }
             message.questions = query.message.questions
@@ -220,7 +231,7 @@ final class ScenarioRunner {
             "refused": .refused, "reset": .reset, "RST": .reset, "FIN": .closedByPeer, "timedOut": .timedOut,
             "hostUnreachable": .hostUnreachable, "networkUnreachable": .networkUnreachable, "noPorts": .noPorts,
             "noDescriptors": .noDescriptors, "noBuffers": .noBuffers, "notPermitted": .notPermitted,
-            "messageTooLong": .messageTooLong, "protocolError": .protocolError,
+            "messageTooLong": .messageTooLong, "protocolError": .protocolError, "addressGone": .addressGone,
         ]
         for word in step.words { if let failure = known[word] { return failure } }
         throw step.failure("needs a reason: \(known.keys.sorted().joined(separator: " "))")

@@ -4,12 +4,17 @@
 
 import ForwarderCore
 
+@testable import Simulator
+
 /// Settings of a scenario, gathered key by key.
 struct ScenarioSettings {
-    private(set) var pool = PoolSettings()
-    private(set) var group = GroupSettings(name: "default", members: [])
-    private(set) var base = EngineSettings(upstreams: [], groups: [])
-    private var addresses: [(address: String, transport: UpstreamTransport)] = []
+    var pool = PoolSettings()
+    var group = GroupSettings(name: "default", members: [])
+    var base = EngineSettings(upstreams: [], groups: [])
+    /// `upstream` lines: the address, or the name of a system server, and the words after it.
+    private var upstreams: [(name: String, words: [String])] = []
+    /// What ScenarioSettings+Answers reads of `group`, `fallback` and `route` lines.
+    var routing = ScenarioRouting()
     /// Streams connect by themselves at once.
     private(set) var connectsAtOnce = true
 
@@ -28,16 +33,10 @@ struct ScenarioSettings {
     /// The whole, as the engine takes it. Without an `upstream` line there is one, 192.0.2.1 over UDP.
     func engineSettings() throws -> EngineSettings {
         var settings = base
-        for (address, transport) in addresses.isEmpty ? [("192.0.2.1", .udp)] : addresses {
-            var upstream = UpstreamSettings(
-                name: address, endpoints: [Endpoint(address: try TestAddress.address(address), port: 53)],
-                transport: transport)
-            upstream.pool = pool
-            settings.upstreams.append(upstream)
+        for (name, words) in upstreams.isEmpty ? [("192.0.2.1", ["udp"])] : upstreams {
+            settings.upstreams.append(try upstream(name, words))
         }
-        var whole = group
-        whole.members = Array(settings.upstreams.indices)
-        settings.groups = [whole]
+        try routing.apply(to: &settings, whole: group)
         return settings
     }
 
@@ -46,12 +45,14 @@ struct ScenarioSettings {
         guard let value = values.first else { throw TestFormatError("\(key) needs a value") }
         let name = key.hasSuffix(":") ? String(key.dropLast()) : key
         if name == "upstream" {
-            addresses.append((value, values.last == "tcp" ? .tcp : .udp))
+            upstreams.append((value, Array(values.dropFirst())))
             return
         }
+        if try setDispatch(name, value) { return }
         if try setPool(name, value) { return }
         if try setGroup(name, value, values) { return }
         if try setServer(name, value, values) { return }
+        if try setAnswers(name, value, values) { return }
         throw TestFormatError("unknown setting \(name)")
     }
 
@@ -82,6 +83,7 @@ struct ScenarioSettings {
         case "strategy":
             let known: [String: StrategyKind] = [
                 "fastest": .fastest, "ordered": .ordered, "round-robin": .roundRobin, "random": .random,
+                "weighted": .weighted, "parallel": .parallel, "sticky": .sticky,
             ]
             guard let strategy = known[value] else { throw TestFormatError("unknown strategy \(value)") }
             group.strategy = strategy
@@ -121,17 +123,17 @@ struct ScenarioSettings {
         return true
     }
 
-    private func number(_ text: String) throws -> Int {
+    func number(_ text: String) throws -> Int {
         guard let value = Int(text), value >= 0 else { throw TestFormatError("not a number: \(text)") }
         return value
     }
 
-    private func flag(_ text: String) throws -> Bool {
+    func flag(_ text: String) throws -> Bool {
         guard text == "yes" || text == "no" else { throw TestFormatError("yes or no, not \(text)") }
         return text == "yes"
     }
 
-    private func block(_ text: String) throws -> NetworkBlock {
+    func block(_ text: String) throws -> NetworkBlock {
         let parts = text.split(separator: "/").map(String.init)
         guard parts.count == 2 else { throw TestFormatError("not a CIDR block: \(text)") }
         return NetworkBlock(address: try TestAddress.address(parts[0]), prefixLength: try number(parts[1]))

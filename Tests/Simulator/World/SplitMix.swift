@@ -11,6 +11,8 @@ struct SplitMix: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
         return z ^ (z >> 31)
     }
+    /// A number from 0 to `bound` - 1; 0 where there is none.
+    mutating func below(_ bound: Int64) -> Int64 { bound > 0 ? Int64(next() % UInt64(bound)) : 0 }
     /// True in `percent` of 100 cases.
     mutating func chance(_ percent: Int) -> Bool { Int(next() % 100) < percent }
 }
