@@ -145,7 +145,9 @@ struct UpstreamPool {
     mutating func memberState(_ now: Instant) -> MemberState {
         if settings.transport == .udp { udpLatency.decay(now) } else { tcpLatency.decay(now) }
         return MemberState(
-            roundTrip: settings.transport == .udp ? udpLatency.smoothed : tcpLatency.smoothed, inFlight: inFlight,
+            roundTrip: settings.transport == .udp ? udpLatency.smoothed : tcpLatency.smoothed,
+            // Those that wait for a place are outstanding too: else a member at its ceiling would look idle beside them.
+            inFlight: inFlight + waitingCount,
             isEligible: isEligible(now), weight: settings.weight)
     }
 
