@@ -170,7 +170,8 @@ def test_ceiling_is_no_upstream_failure(build):
     stack = build(tcp=True, lab={"delay": 300}, pool={"max_connections": 1, "max_inflight": 2,
                                                       "acquire_timeout": "200ms"})
     # The loop probe of the start would take one of the two places.
-    wait_until(lambda: stack.lab.counters()["loop_probes"] > 0 and stack.daemon.statistics()["pools"][0]["in_flight"] == 0)
+    assert wait_until(lambda: stack.lab.counters()["loop_probes"] > 0)
+    assert wait_until(lambda: stack.daemon.statistics()["pools"][0]["in_flight"] == 0)
     good, last = burst(stack, "shed", 40)
     assert 2 <= good < 40 and last < 4.6
     assert stack.daemon.failures("upstream") == 0

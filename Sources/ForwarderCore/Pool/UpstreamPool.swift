@@ -146,7 +146,7 @@ struct UpstreamPool {
         if settings.transport == .udp { udpLatency.decay(now) } else { tcpLatency.decay(now) }
         return MemberState(
             roundTrip: settings.transport == .udp ? udpLatency.smoothed : tcpLatency.smoothed,
-            // Those that wait for a place are outstanding too: else a member at its ceiling would look idle beside them.
+            // Those that wait for a place are outstanding too: else a member at its ceiling would look idle.
             inFlight: inFlight + waitingCount,
             isEligible: isEligible(now), weight: settings.weight)
     }
