@@ -55,7 +55,8 @@ extension Engine {
             queries.slots[slot].hedgeAt = hedgeDelay(group, upstream).map { now + $0 }
         }
         let generation = queries.slots[slot].generation
-        beginAttempt(slot, group: group, member: member, needs: [], now: now, into: &out)
+        let needs = lastResort(slot, member, upstream)
+        beginAttempt(slot, group: group, member: member, needs: needs, now: now, into: &out)
         for other in others where queries.slots[slot].isOpen && queries.slots[slot].generation == generation {
             // The first may have failed at once, and the query gone to this one already.
             let network = pools[settings.groups[group].members[other]].settings.transport
@@ -63,6 +64,14 @@ extension Engine {
             if isUnderWay(slot, group, other) || sent >= SendCounts.limit { continue }
             beginAttempt(slot, group: group, member: other, needs: [], now: now, into: &out)
         }
+    }
+
+    /// Two datagrams to an upstream that answers others were lost: the third and last sending (RFC 9520 3.1) goes over
+    /// TCP, which mends losses by itself. Not where TCP has just failed: many home routers have none.
+    private func lastResort(_ slot: Int, _ member: Int, _ upstream: Int) -> AttemptNeeds {
+        let isLast = queries.slots[slot].sendCounts.count(member, .udp) == SendCounts.limit - 1
+        guard isLast, pools[upstream].isLossy(since: queries.slots[slot].startedAt) else { return [] }
+        return .stream
     }
 
     /// Whether a member works on the query.

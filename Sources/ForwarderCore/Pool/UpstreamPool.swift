@@ -162,6 +162,11 @@ struct UpstreamPool {
     /// Whether queries go over UDP first.
     var isDatagram: Bool { settings.transport == .udp }
 
+    /// Whether it speaks UDP, has answered something since then, and no connect has failed lately.
+    func isLossy(since: Instant) -> Bool {
+        settings.transport == .udp && answeredAt > since && connectPause == .zero
+    }
+
     /// Sockets that count against the ceiling.
     var openCount: Int { datagrams.count + streams.count + drainingDatagrams + drainingStreams }
     var hasRoom: Bool { openCount < ceiling }
