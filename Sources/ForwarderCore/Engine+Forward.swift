@@ -97,6 +97,7 @@ extension Engine {
     static func joinKey(_ question: Question) -> UInt64 {
         var word = UInt64(question.type.rawValue) | UInt64(question.recordClass) << 16 | UInt64(question.group) << 32
         word |= (question.dnssecOK ? 1 << 48 : 0) | (question.checkingDisabled ? 1 << 49 : 0)
+        word |= UInt64(question.epoch) << 50
         let mixed = (question.nameHash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
         return (mixed.high ^ mixed.low) | 1
     }
